@@ -1,0 +1,143 @@
+"""What a config leaves open, decided for this machine, and everything that is wrong with it, found at once."""
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from avatar_exp.config.base import BaseChoice, default_base
+from avatar_exp.errors import UserError
+
+PRECISIONS = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
+PRECISIONS |= {name: name for name in PRECISIONS.values()}
+MIRRORED = ("max_steps", "accumulate_grad_batches", "precision")  # root keys that are also Lightning's
+
+
+def check_torchvision() -> None:
+    """A torchvision that does not fit its torch breaks Lightning's import with a message that names neither.
+
+    Raises:
+        UserError: with the cure.
+    """
+    if importlib.util.find_spec("torchvision") is None:
+        return
+    try:
+        importlib.import_module("torchvision")
+    except Exception as error:  # an OSError, a RuntimeError or an ImportError, depending on the mismatch
+        raise UserError(
+            f"the installed torchvision does not load with the installed torch ({str(error).splitlines()[0]}); "
+            "nothing here needs it: pip uninstall -y torchvision"
+        ) from error
+
+
+def named_model(overrides: Sequence[str]) -> bool:
+    """Whether the base, or an experiment that may choose one, was named."""
+    return any(one.partition("=")[0] in ("model", "experiment", "+experiment", "model.path") for one in overrides)
+
+
+def check_base(overrides: Sequence[str], launcher: str, cuda_works: bool) -> BaseChoice | None:
+    """Why this base, if nobody named one; None if one was named.
+
+    Raises:
+        UserError: if a GPU stands unused, or if the run is launched on a machine that this one cannot look at.
+    """
+    if named_model(overrides):
+        return None
+    choice = default_base()
+    if launcher.startswith("submitit_slurm"):
+        raise UserError("hydra/launcher=submitit_slurm runs elsewhere: name the base, model=sd15 or model=tiny")
+    cure = choice.cure
+    if choice.name == "sd15" and not cuda_works:
+        cure = "see `python -c 'import torch; torch.zeros(1).cuda()'`; a torch for this driver is on pytorch.org"
+    if cure:
+        raise UserError(
+            f"{choice.reason}, so the GPU cannot be used.\n  to use it:  {cure}\n  to go on without:  model=tiny"
+        )
+    return choice
+
+
+def decide(config: DictConfig, cuda: tuple[int, int] | None) -> list[str]:
+    """Fill in what was left open, in place: precision, and how often to draw, score and save.
+
+    Args:
+        cuda: compute capability of the GPU that will be used, None for a CPU.
+
+    Returns:
+        ``key=value`` of each decision, as it could have been typed.
+
+    Raises:
+        UserError: if a root key and its Lightning twin were set to different values.
+    """
+    _reconcile(config)
+    before = {key: config[key] for key in ("precision", "sample_every", "score_every", "checkpoint_every")}
+    asked = None if config.precision is None else str(config.precision)
+    config.precision = _precision(asked, cuda)
+    quarter = max(1, config.max_steps // 4)
+    for key, value in (("sample_every", quarter), ("checkpoint_every", quarter)):
+        config[key] = value if config[key] is None else config[key]
+    config.score_every = config.sample_every if config.score_every is None else config.score_every
+    return [f"{key}={config[key]}" for key, value in before.items() if config[key] != value]
+
+
+def _reconcile(config: DictConfig) -> None:
+    """``trainer.max_steps=5`` and ``max_steps=5`` mean the same."""
+    for key in MIRRORED:
+        if OmegaConf.is_interpolation(config.trainer, key):
+            continue
+        value = config.trainer[key]
+        config[key] = value if key != "precision" else str(value)
+        OmegaConf.update(config, f"trainer.{key}", "${" + key + "}")
+
+
+def _precision(asked: str | None, cuda: tuple[int, int] | None) -> str:
+    """bf16-mixed needs Ampere (8.0) or newer; a CPU runs fp16 as nothing else than an emulation."""
+    if asked is None:
+        return "32-true" if cuda is None else "bf16-mixed" if cuda >= (8, 0) else "16-mixed"
+    if asked not in PRECISIONS:
+        raise UserError(
+            f"precision={asked}; expected one of {', '.join(PRECISIONS)} (weights in training are always fp32)"
+        )
+    known = PRECISIONS[asked]
+    return "32-true" if cuda is None and known == "16-mixed" else known
+
+
+def faults(config: DictConfig) -> list[str]:
+    """What is wrong with the values, one line each; photos and targets are looked at elsewhere."""
+    at_least = {
+        "max_steps": 0, "batch_size": 1, "accumulate_grad_batches": 1, "lr_warmup_steps": 0, "sample_every": 0,
+        "score_every": 0, "checkpoint_every": 0, "prior.count": 0, "prior.weight": 0, "data.holdout": 0,
+        "scoring.seeds": 1, "scoring.batch_size": 1, "scoring.sampler.num_inference_steps": 1,
+        "prior.sampler.num_inference_steps": 1, "lr": 0, "text_encoder_lr": 0, "seed": 0,
+    }  # fmt: skip
+    one_of = {"choose": ("last", "best"), "model.attention": ("sdpa", "xformers")}
+    found = []
+    for key, low in at_least.items():
+        value = OmegaConf.select(config, key)
+        if value is not None and value < low:
+            found.append(f"{key}={value}: must be at least {low}")
+    for key, options in one_of.items():
+        if (value := OmegaConf.select(config, key)) not in options:
+            found.append(f"{key}={value}: expected {' or '.join(options)}")
+    if config.data.resolution is not None and config.data.resolution % 64:
+        found.append(
+            f"data.resolution={config.data.resolution}: must be a multiple of 64 (the UNet halves it six times)"
+        )
+    if config.score_every and not config.sample_every:
+        found.append("score_every is set but sample_every=0: without pictures there is nothing to score")
+    if config.score_every and config.sample_every and config.score_every % config.sample_every:
+        found.append(f"score_every={config.score_every} must be a multiple of sample_every={config.sample_every}")
+    if config.choose == "best" and not config.score_every:
+        found.append("choose=best needs scores: score_every is 0")
+    return found
+
+
+def is_offline() -> bool:
+    """Whether the hub may not be asked."""
+    return os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0")
+
+
+def plain(config: Any) -> Any:
+    """Resolved dicts and lists: what outlives Hydra, in checkpoints and in files."""
+    return OmegaConf.to_container(config, resolve=True)

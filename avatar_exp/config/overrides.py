@@ -1,0 +1,77 @@
+"""Overrides as people type them.
+
+Hydra's grammar gives commas, brackets, blanks and ``=`` a meaning, and refuses letters outside ASCII in places. A path
+or a prompt means itself. So the value of a free-text key is quoted before Hydra sees it, and any other value is quoted
+when the grammar refuses it as it stands.
+"""
+
+from collections.abc import Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+FREE_TEXT = {
+    "concept.class_data_dir", "concept.class_prompt", "concept.identifier", "concept.instance_data_dir",
+    "concept.instance_prompt", "concept.class_noun", "concepts_list", "model.path", "model.vae", "name",
+    "negative_prompt", "outputs", "prior.sampler.negative_prompt", "prompt", "prompts_file", "repeat", "resume", "run",
+    "scoring.sampler.negative_prompt", "source", "store", "subject", "class_noun",
+}  # fmt: skip
+
+
+def quote(value: str) -> str:
+    """``value`` as a double-quoted string of Hydra's grammar that means exactly itself.
+
+    There a backslash is itself except before a quote, where a run of backslashes must be doubled (also at the end).
+    """
+    quoted, backslashes = "", 0
+    for letter in value + '"':
+        if letter == "\\":
+            backslashes += 1
+            continue
+        quoted += "\\" * (backslashes * 2 + 1 if letter == '"' else backslashes) + letter
+        backslashes = 0
+    # The closing quote was escaped like the others by the loop: take its own backslash away again.
+    return '"' + quoted[:-2] + '"'
+
+
+def _is_quoted(value: str) -> bool:
+    return len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" and value[0] not in value[1:-1]
+
+
+def _parses(override: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(override)
+    except HydraException:
+        return False
+    return True
+
+
+def readable(override: str, multirun: bool = False) -> str:
+    """One command-line override in a form that Hydra reads as it was meant.
+
+    Flags, deletions (``~key``) and words without ``=`` come back as they are. In a sweep (``multirun``) commas keep
+    their meaning, so there a free text is quoted only when the grammar refuses it.
+    """
+    key, equals, value = override.partition("=")
+    if not equals or key.startswith(("-", "~")):
+        return override
+    free = key.lstrip("+") in FREE_TEXT and not multirun and value != "null" and not _is_quoted(value)
+    if not free and _parses(override):
+        return override
+    return f"{key}={quote(value)}"
+
+
+def typed(override: str) -> str:
+    """An override without the quotes that ``readable`` put around it: what one would type again."""
+    key, equals, value = override.partition("=")
+    bare = f"{key}={value[1:-1]}"
+    return bare if equals and readable(bare) == override else override
+
+
+def value_of(key: str, overrides: Sequence[str]) -> str | None:
+    """The value typed for a free-text key (the last one wins), without its quotes; None if it was not typed."""
+    for override in reversed(overrides):
+        name, equals, value = override.partition("=")
+        if equals and name.lstrip("+") == key:
+            return None if value == "null" else value[1:-1] if _is_quoted(value) else value
+    return None

@@ -1,0 +1,185 @@
+"""Every key of a run, with its type, default and unit: one dataclass per config group.
+
+A field that a group hands to its ``_target_`` is tested against that signature. Groups whose targets differ in their
+arguments (optimizer, lr_scheduler, logger, callbacks) are open; ``config.checks`` binds them to the signature at the
+start, before anything is loaded.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+
+@dataclass
+class SamplerConfig:
+    """How pictures are drawn; the names are diffusers'."""
+
+    num_inference_steps: int = 24
+    guidance_scale: float = 7.5
+    scheduler: str = "DDIM"  # any diffusers scheduler, with or without "Scheduler" at the end
+    negative_prompt: str = ""
+
+
+@dataclass
+class ConceptConfig:
+    """One person (animal, object) to learn."""
+
+    identifier: str = MISSING  # the word that will mean the subject
+    class_noun: str = "person"
+    # In every prompt {subject} is "<identifier> <class_noun>", {identifier} and {class} are its halves.
+    instance_prompt: str = "photo of {subject}"
+    class_prompt: str = "photo of a {class}"
+    instance_data_dir: str = MISSING  # folder of photos of the subject
+    class_data_dir: str | None = None  # folder of photos of the class, for prior=folder
+    sample_prompts: list[str] | None = None  # instead of scoring.prompts
+    captions: bool = True  # photo.txt beside photo.png, where there is one, instead of instance_prompt
+
+
+@dataclass
+class ModelConfig:
+    """The base that is personalised."""
+
+    _target_: str = "avatar_exp.models.load.load"
+    path: str = MISSING  # hub id, diffusers folder, or "tiny"
+    revision: str | None = None
+    variant: str | None = None  # e.g. fp16: which of a repository's weight files
+    vae: str | None = None  # another VAE (hub id or folder), used for encoding and decoding
+    attention: str = "sdpa"  # sdpa | xformers
+    gradient_checkpointing: bool = False  # less memory for activations, about a third more time
+    lr_scale: float = 1.0  # learning rates are given in SD 1.5 units; the optimizer gets lr * lr_scale
+    ema: float | None = None  # decay of an average of the trained weights, e.g. 0.99; null: none
+
+
+@dataclass
+class MethodConfig:
+    """Which weights are trained."""
+
+    _target_: str = "avatar_exp.models.trainable.Method"
+    unet: bool = True
+    text_encoder: bool = True
+
+
+@dataclass
+class DataConfig:
+    """How photos become training samples."""
+
+    _target_: str = "avatar_exp.data.datamodule.DreamBoothData"
+    resolution: int | None = None  # pixels; null: what the base was trained at
+    holdout: int = 0  # photos kept out of training, as the reference of the identity scores
+    flip: bool = False  # mirror half of the samples; faces are not symmetric
+
+
+@dataclass
+class PriorConfig:
+    """Pictures of the class that keep the class what it was."""
+
+    _target_: str = MISSING
+    count: int = 50
+    weight: float = 1.0  # lambda of the DreamBooth paper, eq. 2
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+
+
+@dataclass
+class TrainerConfig:
+    """Lightning's own arguments; further ones with ``+trainer.name=value``."""
+
+    _target_: str = "pytorch_lightning.Trainer"
+    max_steps: int = MISSING
+    accumulate_grad_batches: int = MISSING
+    precision: Any = None
+    accelerator: str = "auto"
+    devices: Any = 1
+    num_nodes: int = 1
+    strategy: Any = "auto"
+    gradient_clip_val: float | None = 1.0
+    gradient_clip_algorithm: str | None = None
+    log_every_n_steps: int = 10
+    deterministic: Any = None
+    benchmark: bool | None = None
+    detect_anomaly: bool = False
+    profiler: Any = None
+    fast_dev_run: Any = False
+    use_distributed_sampler: bool = False  # draws.py deals the samples to the ranks
+    enable_checkpointing: bool = False  # callbacks/checkpoint.py writes them
+    enable_model_summary: bool = False
+    enable_progress_bar: bool = False  # callbacks/progress.py shows it
+
+
+@dataclass
+class ScoringConfig:
+    """What is drawn and scored at step 0 and every ``sample_every`` steps."""
+
+    prompts: list[str] = field(default_factory=list)
+    seeds: int = 2  # pictures per prompt
+    batch_size: int = 8  # pictures drawn at once
+    max_drift: float = 0.2  # most drift of the class that a chosen step may have
+    clip: str | None = "auto"  # CLIP (hub id or folder); auto: the base's own choice; null: no CLIP scores
+    identity: str | None = "auto"  # any transformers vision model; likewise
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+
+
+@dataclass
+class TrainConfig:
+    """The root of ``train``."""
+
+    concept: ConceptConfig = field(default_factory=ConceptConfig)
+    concepts: list[str] | None = None  # several concept files, instead of concept
+    concepts_list: str | None = None  # the tutorial's concepts_list.json, instead of concept
+    model: ModelConfig = field(default_factory=ModelConfig)
+    method: MethodConfig = field(default_factory=MethodConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    prior: PriorConfig = field(default_factory=PriorConfig)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    lr_scheduler: dict[str, Any] = field(default_factory=dict)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    logger: dict[str, Any] = field(default_factory=dict)
+    callbacks: dict[str, Any] = field(default_factory=dict)
+    scoring: ScoringConfig = field(default_factory=ScoringConfig)
+
+    lr: float = 1e-6  # in SD 1.5 units
+    text_encoder_lr: float | None = None  # null: lr
+    max_steps: int = 800  # optimizer steps; 0 fills the store and draws the base's pictures
+    lr_warmup_steps: int = 0
+    batch_size: int = 1  # photos per forward; as many prior pictures come with them
+    accumulate_grad_batches: int = 1
+    precision: str | None = None  # null: bf16-mixed, 16-mixed on GPUs before Ampere, 32-true on a CPU
+    seed: int = 1337
+    sample_every: int | None = None  # steps between pictures; null: a quarter of max_steps; 0: none
+    score_every: int | None = None  # steps between scores; null: whenever pictures are drawn; 0: never
+    checkpoint_every: int | None = None  # steps between resumable checkpoints; null: a quarter of max_steps; 0: none
+    keep_checkpoints: bool = False  # keep the resumable state of a finished run
+    keep_steps: list[int] = field(default_factory=list)  # steps whose weights are kept as pipelines of their own
+    choose: str = "last"  # last | best: which weights become pipeline/
+    optimized_metric: str = "score/identity"  # what best means, and what a sweeper gets
+    resume: str | None = None  # a run folder: go on with that run
+    repeat: str | None = None  # a run folder: compose that run anew and say what differs
+    name: str | None = None  # of the run in W&B; null: the folder's
+    tags: list[str] = field(default_factory=list)
+    outputs: str = "outputs"
+    store: str = "${outputs}/store"
+    privacy: bool = False  # true: no picture and no name of the subject leaves this machine
+
+
+@dataclass
+class SampleConfig:
+    """The root of ``sample``; the names are diffusers'."""
+
+    run: str = MISSING  # a run folder, or any diffusers folder
+    step: Any = "best"  # best | last: the chosen weights; N: one of keep_steps; 0: the base
+    prompt: str | None = None
+    prompts: list[str] = field(default_factory=list)
+    prompts_file: str | None = None  # one prompt a line
+    negative_prompt: str = ""
+    num_images_per_prompt: int = 4
+    num_inference_steps: int = 24
+    guidance_scale: float = 7.5
+    height: int | None = None  # null: what the model was trained at
+    width: int | None = None
+    scheduler: str = "DDIM"
+    seed: int = 1337
+    batch_size: int = 4
+    subject: str | None = None  # for {subject}; null: the run's own
+    class_noun: str | None = None  # for {class}; null: the run's own
+    precision: str | None = None
+    outputs: str = "outputs"

@@ -1,0 +1,206 @@
+"""One function starts every command: finds conf/, mends overrides, composes, and turns errors into short messages."""
+
+import difflib
+import logging
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from avatar_exp.config.base import default_base, default_optimizer
+from avatar_exp.config.overrides import readable
+from avatar_exp.config.schema import SampleConfig, TrainConfig
+from avatar_exp.errors import UserError
+from avatar_exp.run_folder import make_exclusively, safe_name, timestamp
+
+log = logging.getLogger("avatar_exp")
+
+SCHEMAS = {"train": TrainConfig, "sample": SampleConfig}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a job comes from."""
+
+    folder: Path  # its own, made exclusively
+    overrides: list[str] = field(default_factory=list)
+    sweep: Path | None = None
+    launcher: str = "basic"
+    decided: list[str] = field(default_factory=list)  # filled by the job: what was decided for the user
+
+
+Job = Callable[[DictConfig, Origin], float | None]
+
+
+def conf_dir() -> Path:
+    """conf/, beside the package in a source tree, inside it in a wheel."""
+    package = Path(__file__).resolve().parents[1]
+    return next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir())
+
+
+_fresh: dict[tuple[str, str], str] = {}
+
+
+def fresh_folder(parent: str, name: str) -> str:
+    """A new folder of this process; asked again, the same one (Hydra resolves a path more than once)."""
+    if (parent, name) not in _fresh:
+        _fresh[parent, name] = str(make_exclusively(Path(parent), name))
+    return _fresh[parent, name]
+
+
+def register() -> None:
+    """Make schemas and resolvers known to Hydra; harmless when repeated."""
+    for name, schema in SCHEMAS.items():
+        ConfigStore.instance().store(name=f"{name}_schema", node=schema)
+    stamp = timestamp()
+    OmegaConf.register_new_resolver("default_model", lambda: default_base().name, replace=True)
+    OmegaConf.register_new_resolver("default_optimizer", default_optimizer, replace=True)
+    OmegaConf.register_new_resolver("fresh_folder", fresh_folder, replace=True)
+    OmegaConf.register_new_resolver("safe_name", lambda text: safe_name(str(text)), replace=True)
+    OmegaConf.register_new_resolver("started", lambda: stamp, replace=True)
+    OmegaConf.register_new_resolver("job_name", _job_name, replace=True)
+
+
+def _job_name(number: Any, overrides: str) -> str:
+    """``007_lr-2e-6_prior.weight-0.3``: a job's folder in its sweep."""
+    return f"{int(number):03d}_{safe_name(str(overrides).replace('=', '-').replace(',', '_'))}".removesuffix("_unnamed")
+
+
+def _command_line(command: str, arguments: Sequence[str]) -> list[str]:
+    """The arguments as Hydra should see them."""
+    multirun = any(one in ("-m", "--multirun") for one in arguments)
+    overrides = [readable(one, multirun) for one in arguments]
+    keys = {one.partition("=")[0] for one in overrides}
+    if keys & {"concepts", "concepts_list"} and "concept" not in keys:
+        overrides.append("concept=listed")
+    if keys & {"--help", "-h", "--cfg", "-c", "--info", "-i"} and command == "train" and "concept" not in keys:
+        overrides.append("concept=hoanganh")  # to be shown something, one need not have decided anything
+    own_concepts = Path("data/conf")
+    if own_concepts.is_dir():  # where prepare writes concept files
+        overrides.append(f"hydra.searchpath=[{readable('x=file://' + str(own_concepts.resolve()))[2:]}]")
+    return overrides
+
+
+def start(
+    name: str,
+    job: Job,
+    rewrite: Callable[[list[str]], list[str]] = list,
+    go_on: Callable[[list[str]], tuple[DictConfig, Path] | None] = lambda _: None,
+) -> None:
+    """Run a command's ``job`` for what was typed; ends the process with its exit code.
+
+    Args:
+        rewrite: from the overrides as typed to those that are composed.
+        go_on: the config and folder of a run that is to go on, which is composed already; None to compose one.
+
+    0: done; 1: a job failed; 2: what was typed cannot be done, and a short message says why.
+    """
+    register()
+    os.environ.setdefault("HYDRA_FULL_ERROR", "0")
+    wants_traceback = os.environ["HYDRA_FULL_ERROR"] != "0"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing; what is shown is decided here
+    failed: list[tuple[Origin, Exception]] = []
+
+    def task(config: DictConfig) -> float | None:
+        return _run(job, config, failed)
+
+    try:
+        typed = _command_line(name, sys.argv[1:])
+        if going_on := go_on(typed):
+            config, folder = going_on
+            _log_to(folder / f"{name}.log")
+            job(config, Origin(folder, typed))
+            return
+        sys.argv[1:] = rewrite(typed)
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(task)()
+        if failed and not failed[0][0].sweep:
+            raise failed[0][1]
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        if wants_traceback:
+            traceback.print_exc()
+        print(f"\n{explain(error, name)}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    if failed:
+        print(f"\n{len(failed)} job(s) of this sweep failed:", file=sys.stderr)
+        for origin, error in failed:
+            print(f"  {origin.folder.name}  ({' '.join(origin.overrides)})\n    {error}\n    log: "
+                  f"{origin.folder / name}.log", file=sys.stderr)  # fmt: skip
+        sys.exit(1)
+
+
+def _log_to(file: Path) -> None:
+    """Logging as conf/hydra/job_logging/plain.yaml sets it up, for a run that goes on without Hydra."""
+    console, copy = logging.StreamHandler(sys.stdout), logging.FileHandler(file)
+    copy.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[console, copy], force=True)
+
+
+def _run(job: Job, config: DictConfig, failed: list[tuple[Origin, Exception]]) -> float | None:
+    """One job of Hydra's. Its error is noted and handled outside Hydra; the other jobs of a sweep go on."""
+    context = HydraConfig.get()
+    in_sweep = context.mode is not None and context.mode.name == "MULTIRUN"
+    folder = Path(context.runtime.output_dir)
+    origin = Origin(
+        folder=folder,
+        overrides=list(context.overrides.task),
+        sweep=folder.parent if in_sweep else None,
+        launcher=str(context.runtime.choices.get("hydra/launcher", "basic")),
+    )
+    try:
+        return job(config, origin)
+    except Exception as error:
+        failed.append((origin, error))
+        if in_sweep and not isinstance(error, UserError):
+            log.exception("this job failed")
+        return float("nan")  # what a sweeper understands as "no score"
+
+
+def _keys(schema: Any, prefix: str = "") -> list[str]:
+    """Dotted names of every field of a dataclass and of those within it."""
+    names = []
+    for one in fields(schema):
+        names.append(prefix + one.name)
+        if is_dataclass(one.type):
+            names += _keys(one.type, f"{prefix}{one.name}.")
+    return names
+
+
+def explain(error: Exception, command: str) -> str:
+    """A short message: what came, what was expected, what to do."""
+    said = str(error) + (f"\n{error.__cause__}" if isinstance(error, HydraException) and error.__cause__ else "")
+    text = "\n".join(line for line in said.splitlines() if not re.match(r"\s*(object_type|reference_type)=", line))
+    unknown = re.search(r"Could not override '([^']+)'", text)
+    if unknown:
+        key = unknown.group(1)
+        known = _keys(SCHEMAS[command])
+        tails = {one.rpartition(".")[2]: one for one in known}
+        near = difflib.get_close_matches(key, known, 3, 0.6)
+        near = near or [tails[one] for one in difflib.get_close_matches(key.rpartition(".")[2], list(tails), 3, 0.6)]
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        return f"unknown key {key!r}; {hint}All keys: python -m avatar_exp.{command} --cfg job"
+    missing = re.search(r"Could not find '(concept)/([^']*)'|You must specify '(concept)'", text)
+    if missing:
+        known_files = sorted(p.stem for d in (conf_dir(), Path("data/conf")) for p in (d / "concept").glob("*.yaml"))
+        came = f"no concept is called {missing.group(2)!r}" if missing.group(2) else "name a concept: concept=..."
+        return (
+            f"{came}; known: {', '.join(one for one in known_files if one != 'listed')}.\nFor your own photos:\n"
+            "  python -m avatar_exp.train concept=person concept.identifier=minh concept.instance_data_dir=DIR\n"
+            "or write data/conf/concept/minh.yaml with these two keys, then concept=minh"
+        )
+    if "concept.identifier" in text:
+        return "missing: concept.identifier=minh, the word that will mean the subject"
+    return text.strip()

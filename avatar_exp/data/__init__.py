@@ -1,0 +1,1 @@
+"""Photos, concepts, prior images and their latents, served in an order that is a function of the step."""

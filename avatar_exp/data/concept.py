@@ -1,0 +1,112 @@
+"""A concept: the subject, the words that name it, and the photos that show it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from avatar_exp.data.photos import faults as unreadable
+from avatar_exp.data.photos import photo_files
+from avatar_exp.errors import UserError
+
+RECOMMENDED_PHOTOS = (10, 20)
+
+
+@dataclass(frozen=True)
+class Concept:
+    """What is learnt. The fields are the keys of the config group ``concept``."""
+
+    identifier: str
+    instance_data_dir: str
+    class_noun: str = "person"
+    instance_prompt: str = "photo of {subject}"
+    class_prompt: str = "photo of a {class}"
+    class_data_dir: str | None = None
+    sample_prompts: tuple[str, ...] | None = None
+    captions: bool = True
+
+    @property
+    def subject(self) -> str:
+        """What ``{subject}`` stands for: "hoanganh person"."""
+        return f"{self.identifier} {self.class_noun}".strip()
+
+    def fill(self, prompt: str) -> str:
+        """A prompt with {subject}, {identifier} and {class} replaced."""
+        return fill(prompt, self.subject, self.class_noun, self.identifier)
+
+    def photos(self) -> list[Path]:
+        """The photos of the subject, sorted."""
+        return photo_files(Path(self.instance_data_dir))
+
+    def caption(self, photo: Path) -> str:
+        """The prompt that a photo is trained with: its own ``.txt``, or the instance prompt."""
+        own = photo.with_suffix(".txt")
+        text = own.read_text().strip() if self.captions and own.is_file() else ""
+        return self.fill(text or self.instance_prompt)
+
+    def faults(self) -> list[str]:
+        """Everything that is wrong with it, one line each; empty if it can be trained."""
+        found = []
+        if not self.identifier.strip():
+            found.append("concept.identifier is empty: choose a word for the subject, such as hoanganh")
+        if self.identifier not in self.fill(self.instance_prompt):
+            found.append(f"concept.instance_prompt={self.instance_prompt!r} does not name the subject: use {{subject}}")
+        folder = Path(self.instance_data_dir)
+        if not folder.is_dir():
+            found.append(f"concept.instance_data_dir={self.instance_data_dir}: no such folder (from {Path.cwd()})")
+        elif not self.photos():
+            found.append(f"concept.instance_data_dir={folder}: no picture in it (jpg, png, webp, tiff, bmp, avif)")
+        else:
+            found += unreadable(self.photos())
+        if self.class_data_dir is not None:
+            class_folder = Path(self.class_data_dir)
+            if not class_folder.is_dir() or not photo_files(class_folder):
+                found.append(f"concept.class_data_dir={self.class_data_dir}: no folder with pictures")
+        return found
+
+    def advice(self) -> str | None:
+        """A remark on the number of photos, if there is one to make."""
+        count, (low, high) = len(self.photos()), RECOMMENDED_PHOTOS
+        if low <= count <= high:
+            return None
+        return f"{self.identifier}: {count} photos; {low}-{high} are recommended"
+
+
+def fill(prompt: str, subject: str, class_noun: str, identifier: str = "") -> str:
+    """A prompt with its placeholders replaced; other braces stay as they are."""
+    values = {"{subject}": subject, "{class}": class_noun, "{identifier}": identifier or subject.split(" ")[0]}
+    for placeholder, value in values.items():
+        prompt = prompt.replace(placeholder, value)
+    return prompt
+
+
+def read_concepts_list(path: Path) -> list[Concept]:
+    """The tutorial's ``concepts_list.json``: instance_prompt, class_prompt, instance_data_dir, class_data_dir each.
+
+    There the instance prompt is the identifier itself ("hoanganh") and the class prompt the class noun ("person").
+
+    Raises:
+        UserError: if it is not such a file.
+    """
+    try:
+        rows = json.loads(path.read_text())
+        return [
+            Concept(
+                identifier=row["instance_prompt"].removesuffix(row["class_prompt"]).strip(),
+                instance_data_dir=row["instance_data_dir"],
+                class_noun=row["class_prompt"],
+                instance_prompt=row["instance_prompt"],
+                class_prompt=row["class_prompt"],
+                class_data_dir=_if_filled(row.get("class_data_dir")),
+            )
+            for row in rows
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"concepts_list={path}: {type(error).__name__}: {error}\nexpected a list of objects with instance_prompt, "
+            "class_prompt, instance_data_dir and, for your own class pictures, class_data_dir"
+        ) from error
+
+
+def _if_filled(folder: str | None) -> str | None:
+    """The tutorial's trainer fills class_data_dir itself when it is empty: then the pictures come from the store."""
+    return folder if folder and Path(folder).is_dir() and photo_files(Path(folder)) else None

@@ -1,0 +1,115 @@
+"""Batches as a function of the step: an endless dataset that can start at any one of them.
+
+Lightning 2.6 restores ``global_step`` before it asks for the dataloader, so a resumed run goes on with the very sample
+it would have seen. Nothing of the order is saved, and nothing needs to be.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from avatar_exp.data.latents import Moments
+from avatar_exp.data.training_set import Example, TrainingSet
+from avatar_exp.diffusion.draws import draw, sample_number, shuffled_index
+
+Batch = dict[str, Tensor]
+
+
+class SampleStream(IterableDataset[Batch]):
+    """The micro-batches of one process from ``first_step`` on, for ever.
+
+    A batch has B photos, then B prior pictures if there are any; see ``collate`` for its tensors. Concepts take turns.
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[TrainingSet],
+        *,
+        seed: int,
+        batch_size: int,
+        timesteps: int,
+        flip: bool = False,
+        first_step: int = 0,
+        accumulate: int = 1,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.sets, self.seed, self.batch_size, self.timesteps, self.flip = sets, seed, batch_size, timesteps, flip
+        self.first_step, self.accumulate, self.rank, self.world = first_step, accumulate, rank, world
+
+    def __iter__(self) -> Iterator[Batch]:
+        micro_batch = self.first_step * self.accumulate
+        while True:
+            step, micro = divmod(micro_batch, self.accumulate)
+            dealt = {"accumulate": self.accumulate, "batch": self.batch_size, "world": self.world}
+            yield self.batch([sample_number(step, micro, self.rank, i, **dealt) for i in range(self.batch_size)])
+            micro_batch += 1
+
+    def batch(self, numbers: Sequence[int]) -> Batch:
+        """The batch of the samples with these numbers: first their photos, then their prior pictures."""
+        rows = [self.row(n, is_prior=False) for n in numbers]
+        if all(one.prior for one in self.sets):
+            rows += [self.row(n, is_prior=True) for n in numbers]
+        return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+
+    def row(self, n: int, is_prior: bool) -> Batch:
+        """Sample ``n``, its photo or its prior picture, with everything that is drawn for it."""
+        turn, which = divmod(n, len(self.sets))
+        examples = self.sets[which].prior if is_prior else self.sets[which].instance
+        example = examples[shuffled_index(self.seed, turn, "prior" if is_prior else "photo", len(examples))]
+        slot = 2 * n + is_prior  # photo and prior of one sample draw apart: a run without prior sees the same photos
+        chosen = self._mirrored(example, slot)
+        shape = chosen.mean.shape
+        return {
+            "mean": chosen.mean,
+            "log_variance": chosen.log_variance,
+            "posterior_noise": torch.randn(shape, generator=draw(self.seed, slot, "posterior")),
+            "noise": torch.randn(shape, generator=draw(self.seed, slot, "noise")),
+            "timesteps": torch.randint(0, self.timesteps, (), generator=draw(self.seed, slot, "timestep")),
+            "text": example.text,
+            "is_prior": torch.tensor(is_prior),
+        }
+
+    def _mirrored(self, example: Example, slot: int) -> Moments:
+        if self.flip and example.mirrored and torch.rand((), generator=draw(self.seed, slot, "flip")) < 0.5:
+            return example.mirrored
+        return example.moments
+
+
+class DreamBoothData(pl.LightningDataModule):
+    """Serves the training sets to Lightning."""
+
+    def __init__(
+        self,
+        resolution: int | None = None,
+        holdout: int = 0,
+        flip: bool = False,
+        *,
+        sets: Sequence[TrainingSet] = (),
+        seed: int = 1337,
+        batch_size: int = 1,
+        timesteps: int = 1000,
+    ) -> None:
+        """Args as in the config groups; ``sets`` were made at ``resolution`` and without the ``holdout`` photos."""
+        super().__init__()
+        self.resolution, self.holdout, self.flip = resolution, holdout, flip
+        self.sets, self.seed, self.batch_size, self.timesteps = sets, seed, batch_size, timesteps
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """From the step that the trainer is at. No workers: a batch is a few lookups and small random tensors."""
+        assert self.trainer is not None
+        stream = SampleStream(
+            self.sets,
+            seed=self.seed,
+            batch_size=self.batch_size,
+            timesteps=self.timesteps,
+            flip=self.flip,
+            first_step=self.trainer.global_step,
+            accumulate=self.trainer.accumulate_grad_batches,
+            rank=self.trainer.global_rank,
+            world=self.trainer.world_size,
+        )
+        return DataLoader(stream, batch_size=None)

@@ -1,0 +1,71 @@
+"""What training chooses from: each photo and each prior picture as latents and words."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from avatar_exp.data.concept import Concept
+from avatar_exp.data.latents import Moments, moments, text_embedding
+from avatar_exp.data.photos import crop_square, open_photo
+from avatar_exp.diffusion.draws import seed_of
+from avatar_exp.models.components import Components
+from avatar_exp.store import Store
+
+
+@dataclass(frozen=True)
+class Example:
+    """One picture, ready to be trained on."""
+
+    moments: Moments
+    mirrored: Moments | None  # of the flipped picture, where flips are on
+    text: Tensor  # [77] token ids where the text encoder is trained, [77, D] states where it is frozen
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The examples of one concept."""
+
+    instance: Sequence[Example]
+    prior: Sequence[Example]
+
+
+def split(photos: Sequence[Path], holdout: int, seed: int) -> tuple[list[Path], list[Path]]:
+    """(for training, held out): which ones depends on their names and the seed, not on their order."""
+    held = set(sorted(photos, key=lambda photo: seed_of(seed, 0, f"holdout/{photo.name}"))[:holdout])
+    return [photo for photo in photos if photo not in held], [photo for photo in photos if photo in held]
+
+
+def training_set(
+    concept: Concept,
+    photos: Sequence[Path],
+    prior: Sequence[Path],
+    components: Components,
+    store: Store,
+    *,
+    resolution: int,
+    flip: bool,
+    text_is_trained: bool,
+    tick: Callable[[int, int], None] | None = None,
+) -> TrainingSet:
+    """Latents and words of every photo and prior picture, at ``resolution`` pixels."""
+    files = [*photos, *prior]
+    prompts = [*(concept.caption(photo) for photo in photos), *[concept.fill(concept.class_prompt)] * len(prior)]
+    images = [crop_square(open_photo(file), resolution) for file in files]
+    plain = moments(components, store, images, tick)
+    mirrored: Sequence[Moments | None] = [None] * len(files)
+    if flip:
+        mirrored = moments(components, store, [mirror(image) for image in images], tick)
+    words = {
+        prompt: components.token_ids([prompt])[0] if text_is_trained else text_embedding(components, store, prompt)
+        for prompt in set(prompts)
+    }
+    examples = [Example(m, f, words[p]) for m, f, p in zip(plain, mirrored, prompts, strict=True)]
+    return TrainingSet(examples[: len(photos)], examples[len(photos) :])
+
+
+def mirror(image: Image.Image) -> Image.Image:
+    """Left becomes right."""
+    return ImageOps.mirror(image)

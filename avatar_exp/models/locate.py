@@ -1,0 +1,99 @@
+"""Where the files of a model are: built in, in a folder, or on the Hugging Face hub (only what is needed of it)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import avatar_exp
+from avatar_exp.errors import UserError
+
+TINY = "tiny"
+PIPELINE_PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+CONNECT_SECONDS = 1.5
+GONE = {"runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5"}
+
+
+def tiny_folder() -> Path:
+    """The built-in base, shipped inside the package."""
+    return Path(avatar_exp.__file__).parent / "tiny" / "weights"
+
+
+def patterns(parts: Sequence[str], variant: str | None) -> list[str]:
+    """The files to fetch: configs, and one variant of the weights, as safetensors. No part: the repository's root."""
+    dot = f".{variant}" if variant else ""
+    folders = [f"{part}/" for part in parts] or [""]
+    names = ["*.json", "*.txt"]
+    names += [
+        f"{stem}{dot}{shard}.safetensors" for stem in ("diffusion_pytorch_model", "model") for shard in ("", "-0*")
+    ]
+    return ["model_index.json", *(folder + name for folder in folders for name in names)]
+
+
+def locate(path: str, parts: Sequence[str] = (), revision: str | None = None, variant: str | None = None) -> Path:
+    """The local folder of a model; downloads it first if it is a hub id that is not complete in the cache.
+
+    Args:
+        path: ``tiny``, ``tiny/clip`` or ``tiny/identity``, a folder, or a hub id ``owner/name``.
+        parts: sub-folders that are needed; none: the root.
+
+    Raises:
+        UserError: if it is nowhere: within 2 seconds, with the command that downloads it.
+    """
+    if path == TINY or path.startswith(f"{TINY}/"):
+        return _complete(tiny_folder() / path[len(TINY) :].lstrip("/"), path, parts)
+    if Path(path).is_dir():
+        return _complete(Path(path), path, parts)
+    if path.count("/") != 1 or path.startswith((".", "/", "~")):
+        raise UserError(f"model {path!r}: no such folder, and not a hub id (owner/name)")
+    return _from_hub(GONE.get(path, path), parts, revision, variant)
+
+
+def missing_parts(folder: Path, parts: Sequence[str]) -> list[str]:
+    """The parts of which a config or the weights are absent."""
+
+    def is_there(part: str) -> bool:
+        files = {file.name for file in (folder / part).glob("*") if file.is_file()}
+        if part in ("tokenizer", "scheduler"):
+            return bool(files)
+        return "config.json" in files and any(name.endswith((".safetensors", ".bin")) for name in files)
+
+    return [part or "weights" for part in (parts or [""]) if not is_there(part)]
+
+
+def _complete(folder: Path, path: str, parts: Sequence[str]) -> Path:
+    missing = missing_parts(folder, parts)
+    if missing:
+        raise UserError(f"model {path!r}: {folder} lacks {', '.join(missing)} (expected a diffusers folder)")
+    return folder
+
+
+def _from_hub(repository: str, parts: Sequence[str], revision: str | None, variant: str | None) -> Path:
+    from huggingface_hub import constants, model_info, snapshot_download
+
+    wanted = patterns(parts, variant)
+    try:
+        cached = Path(snapshot_download(repository, revision=revision, allow_patterns=wanted, local_files_only=True))
+        if not missing_parts(cached, parts):
+            return cached
+    except OSError:  # LocalEntryNotFoundError among them
+        pass
+    try:
+        if constants.HF_HUB_OFFLINE:
+            raise OSError("HF_HUB_OFFLINE is set")
+        # One quick question first: the client itself would retry an unreachable host for most of a minute.
+        model_info(repository, revision=revision, timeout=CONNECT_SECONDS)
+        # Shows a bar with size and time left.
+        return _complete(
+            Path(snapshot_download(repository, revision=revision, allow_patterns=wanted)), repository, parts
+        )
+    except UserError:
+        raise
+    except Exception as error:  # the client raises its own, httpx's and OSError, depending on where it fails
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"model {repository!r} is not on this machine and could not be fetched: {reason}\n"
+            f"  download it where there is a network:  hf download {repository} "
+            + (f"--revision {revision} " if revision else "")
+            + " ".join(f"--include '{one}'" for one in wanted)
+            + "\n  or give a folder:                      model.path=DIR"
+            "\n  or use the built-in base:              model=tiny"
+        ) from error

@@ -1,0 +1,71 @@
+"""Pictures as files and as sheets: PNG metadata, a grid of steps and prompts, a sheet of samples."""
+
+import json
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+
+INK, PAPER, FAINT = (30, 30, 34), (255, 255, 255), (110, 110, 118)
+
+
+def parameters(record: Mapping[str, Any]) -> str:
+    """The settings of a sample as one text, in the form that other Stable Diffusion tools read from a PNG."""
+    negative = f"\nNegative prompt: {record['negative_prompt']}" if record.get("negative_prompt") else ""
+    return (
+        f"{record['prompt']}{negative}\nSteps: {record['num_inference_steps']}, Sampler: {record['scheduler']}, "
+        f"CFG scale: {record['guidance_scale']}, Seed: {record['seed']}, Size: {record['width']}x{record['height']}"
+    )
+
+
+def save_picture(image: Image.Image, path: Path, record: Mapping[str, Any]) -> None:
+    """Write a PNG that carries what made it: ``parameters`` for other tools, ``avatar_exp`` as JSON."""
+    info = PngInfo()
+    info.add_itxt("parameters", parameters(record))
+    info.add_itxt("avatar_exp", json.dumps(dict(record), ensure_ascii=False))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, pnginfo=info)
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What ``save_picture`` wrote beside the pixels; empty if the PNG has none."""
+    with Image.open(path) as image:
+        text = image.info.get("avatar_exp")
+    record: dict[str, Any] = json.loads(text) if text else {}
+    return record
+
+
+def grid(
+    rows: Sequence[Sequence[Image.Image]],
+    row_titles: Sequence[str],
+    column_titles: Sequence[str],
+    cell: int = 160,
+    gap: int = 6,
+) -> Image.Image:
+    """Rows of pictures with titles at the left and above; a short row leaves its last cells empty.
+
+    Args:
+        cell: pixels of one picture; 512-pixel samples are shown smaller, 128-pixel ones larger.
+    """
+    font = ImageFont.load_default(size=max(12, cell // 12))
+    lines = [textwrap.wrap(title, max(8, cell // (max(12, cell // 12) // 2 + 1))) or [""] for title in column_titles]
+    line_height = round(font.size * 1.3) if isinstance(font, ImageFont.FreeTypeFont) else 14
+    top = gap * 2 + line_height * max((len(one) for one in lines), default=0)
+    left = gap * 2 + round(max((font.getlength(title) for title in row_titles), default=0))
+    columns = max((len(row) for row in rows), default=0)
+    sheet = Image.new("RGB", (left + columns * (cell + gap), top + len(rows) * (cell + gap)), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    for column, title in enumerate(lines):
+        for number, line in enumerate(title):
+            y = top - gap - line_height * (len(title) - number)
+            pen.text((left + column * (cell + gap), y), line, INK, font)
+    for number, (row, title) in enumerate(zip(rows, row_titles, strict=True)):
+        y = top + number * (cell + gap)
+        pen.text((gap, y + cell // 2 - line_height // 2), title, FAINT, font)
+        for column, image in enumerate(row):
+            shown = image if image.size == (cell, cell) else image.resize((cell, cell), Image.Resampling.LANCZOS)
+            sheet.paste(shown, (left + column * (cell + gap), y))
+    return sheet

@@ -1,0 +1,1 @@
+"""The page that a run leaves behind; reads the run folder only."""

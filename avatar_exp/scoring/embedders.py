@@ -1,0 +1,55 @@
+"""Pictures to features, behind one interface: any vision model that ``transformers`` loads."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import AutoImageProcessor, AutoModel
+
+from avatar_exp.models.locate import TINY, locate, tiny_folder
+
+# What is taken for `auto` if the base does not bring its own (the built-in one does: clip/ and identity/).
+DEFAULTS = {"clip": "openai/clip-vit-large-patch14", "identity": "facebook/dinov2-base"}
+
+
+class Embedder:
+    """Image features of one model: CLIP's projected ones, else the pooled output."""
+
+    def __init__(self, name: str, device: torch.device, batch_size: int = 32) -> None:
+        """Load ``name``: a hub id, a folder, ``tiny/clip`` or ``tiny/identity``.
+
+        Raises:
+            UserError: if it is not there and cannot be fetched.
+        """
+        folder = locate(name)
+        self.name, self.device, self.batch_size = name, device, batch_size
+        self.model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval().to(device)
+        self.processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+
+    def __call__(self, images: Sequence[Image.Image]) -> Tensor:
+        """[N, D], fp32, on the CPU."""
+        features = []
+        for start in range(0, len(images), self.batch_size):
+            chunk = list(images[start : start + self.batch_size])
+            pixels = self.processor(images=chunk, return_tensors="pt").pixel_values.to(self.device)
+            with torch.no_grad():
+                encode = getattr(self.model, "get_image_features", self.model)
+                output = encode(pixel_values=pixels)
+            pooled = getattr(output, "pooler_output", output)
+            features.append(pooled.flatten(1).float().cpu())
+        return torch.cat(features)
+
+
+def name_of(asked: str | None, kind: str, base: str) -> str | None:
+    """The model to load for a config value: ``auto`` is the base's own, or else a well-known one; None is none.
+
+    Args:
+        kind: ``clip`` or ``identity``.
+        base: the base's path; a folder may bring ``clip/`` and ``identity/``.
+    """
+    if asked != "auto":
+        return asked
+    own = (tiny_folder() if base == TINY else Path(base)) / kind
+    return str(own) if (own / "config.json").is_file() else DEFAULTS[kind]

@@ -1,0 +1,1 @@
+"""A tiny Stable Diffusion and the drawn world that it learns."""

@@ -1,0 +1,180 @@
+"""One Lightning loop for every part: cosine schedule, averaged weights, resume at any moment, plain lines.
+
+All randomness of a step is drawn from the step's number (``avatar_exp.diffusion.draws``) and nothing depends on the
+wall clock but when things are printed and saved, so an interrupted run ends with the weights of an uninterrupted one.
+"""
+
+import itertools
+import logging
+import math
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from datetime import datetime, timedelta
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+
+from avatar_exp.diffusion.draws import Stream, draw
+from avatar_exp.tiny.bench import SEED, Bench, Figures, Settings
+
+CHECKPOINT_SECONDS = 120.0
+LINE_SECONDS = 30.0
+
+
+def generator_of(step: int, stream: Stream) -> torch.Generator:
+    """The generator that one step of any part draws from."""
+    return draw(SEED, step, stream)
+
+
+def lr_factor(step: int, steps: int) -> float:
+    """Linear warm-up over the first 3 % of the steps (100 at most), then a cosine to 1 % of the peak; in (0, 1]."""
+    warm_up = max(1, min(100, steps * 3 // 100))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    done = (step - warm_up) / max(1, steps - warm_up)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+class Trained(LightningModule):
+    """A model, the moving average of its weights, and the loss of one step, which subclasses give."""
+
+    def __init__(self, model: nn.Module, settings: Settings) -> None:
+        super().__init__()
+        self.model: Any = model
+        self.averaged: Any = deepcopy(model).requires_grad_(False)
+        self.settings = settings
+
+    def loss(self, step: int) -> Tensor:
+        """The scalar to minimise at a step; draws all it needs from the step's number."""
+        raise NotImplementedError
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Parameter groups of the optimizer."""
+        return [{"params": list(self.model.parameters())}]
+
+    def training_step(self, batch: int, batch_idx: int) -> Tensor:
+        """The step's number decides everything: what the endless loader yields is ignored."""
+        return self.loss(self.global_step)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW with one scheduler step per optimizer step."""
+        optimizer = torch.optim.AdamW(self.groups(), lr=self.settings.lr, betas=(0.9, 0.99))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, self.settings.steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def optimizer_step(self, *arguments: Any, **named: Any) -> None:
+        """The step, then averaged <- decay * averaged + (1 - decay) * model, with a smaller decay at first.
+
+        Here and not in ``on_train_batch_end``, which Lightning calls after the callbacks: a checkpoint would miss it.
+        """
+        super().optimizer_step(*arguments, **named)
+        decay = min(self.settings.ema, self.global_step / (10 + self.global_step))
+        with torch.no_grad():
+            for mean, now in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
+                mean.lerp_(now, 1 - decay)
+            for kept, now in zip(self.averaged.buffers(), self.model.buffers(), strict=True):
+                kept.copy_(now)
+
+
+class Every(Callback):
+    """Call ``action`` after the first batch that ends ``seconds`` or more after the last call."""
+
+    def __init__(self, seconds: float, action: Callable[[Trainer], None]) -> None:
+        self.seconds, self.action, self.last = seconds, action, time.perf_counter()
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        if time.perf_counter() - self.last >= self.seconds:
+            self.action(trainer)
+            self.last = time.perf_counter()
+
+
+class Progress(Callback):
+    """Seconds of work, over interruptions; the mean loss since the last line, and that line."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.seconds, self.losses, self.mean = name, 0.0, list[float](), math.nan
+        self.began, self.first_step = 0.0, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.elapsed()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.seconds = state_dict["seconds"]
+
+    def elapsed(self) -> float:
+        """Seconds of work up to now, all sessions together."""
+        return self.seconds + (time.perf_counter() - self.began if self.began else 0.0)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.began, self.first_step = time.perf_counter(), trainer.global_step
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:
+        self.losses.append(float(outputs["loss"]))
+
+    def line(self, trainer: Trainer) -> None:
+        """Part, step, loss, seconds per step, minutes, estimated end."""
+        step, steps = trainer.global_step, int(trainer.max_steps)
+        self.mean = sum(self.losses) / max(1, len(self.losses))
+        self.losses.clear()
+        if not math.isfinite(self.mean):
+            raise FloatingPointError(f"{self.name}: the loss is {self.mean} at step {step}")
+        pace = (time.perf_counter() - self.began) / max(1, step - self.first_step)
+        end = datetime.now() + timedelta(seconds=pace * (steps - step))
+        minutes = self.elapsed() / 60
+        print(
+            f"{self.name:<11} step {step:>5}/{steps}   loss {self.mean:.4f}   {pace:.3f} s/step   "
+            f"{minutes:.1f} minutes   ends {end:%H:%M}",
+            flush=True,
+        )
+
+
+def fit(bench: Bench, module: Trained, callbacks: Sequence[Callback] = ()) -> Figures:
+    """Train to ``bench.settings.steps``, from the last checkpoint if there is one.
+
+    Returns:
+        minutes of work, steps, and the mean loss since the last printed line.
+    """
+    checkpoint = bench.folder / "last.ckpt"
+
+    def save(trainer: Trainer) -> None:
+        temporary = checkpoint.with_name(".last.ckpt.tmp")
+        trainer.save_checkpoint(temporary)
+        os.replace(temporary, checkpoint)
+
+    progress = Progress(bench.name)
+    trainer = _quiet_trainer(
+        bench.settings.steps,
+        [progress, Every(LINE_SECONDS, progress.line), Every(CHECKPOINT_SECONDS, save), *callbacks],
+    )
+    endless: Iterable[int] = itertools.repeat(0)
+    trainer.fit(module, endless, ckpt_path=checkpoint if checkpoint.exists() else None)
+    save(trainer)  # what follows the training (figures, saving) can then be interrupted too
+    if progress.losses:
+        progress.line(trainer)
+    module.eval()
+    return {"minutes": progress.elapsed() / 60, "steps": trainer.global_step, "loss": progress.mean}
+
+
+def _quiet_trainer(steps: int, callbacks: list[Callback]) -> Trainer:
+    """Lightning on the CPU in bf16 autocast, without its loggers, bars and hints."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    return Trainer(
+        accelerator="cpu",
+        devices=1,
+        precision="bf16-mixed",
+        max_steps=steps,
+        max_epochs=-1,
+        gradient_clip_val=1.0,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )

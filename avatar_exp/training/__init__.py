@@ -1,0 +1,1 @@
+"""DreamBooth as a LightningModule, its optimizers, loggers and callbacks."""

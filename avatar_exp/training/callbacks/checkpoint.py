@@ -1,0 +1,29 @@
+"""Resumable state, written whole or not at all."""
+
+import os
+
+import pytorch_lightning as pl
+
+from avatar_exp.training.callbacks.every import EverySteps
+from avatar_exp.training.run import Run
+
+
+class Checkpoint(EverySteps):
+    """Writes checkpoints/last.ckpt every N optimizer steps: trained weights, optimizer, schedule, scaler, average.
+
+    Only at the boundary of a step: within one, half of an accumulated gradient would be lost.
+    """
+
+    def __init__(self, run: Run, every: int) -> None:
+        super().__init__(every)
+        self.run = run
+
+    def at_step(self, trainer: pl.Trainer, module: pl.LightningModule, step: int) -> None:
+        """Temporary name, then rename: a killed run leaves the previous state, never a broken one."""
+        path = self.run.folder.checkpoint
+        with self.run.phases.phase("checkpoints", announce=False):
+            temporary = path.with_suffix(".part")
+            trainer.save_checkpoint(temporary)
+            if trainer.is_global_zero:
+                os.replace(temporary, path)
+                self.run.folder.update(steps_done=step)

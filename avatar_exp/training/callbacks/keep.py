@@ -1,0 +1,74 @@
+"""Which weights outlive the run: the steps that were named, and the best one so far."""
+
+import logging
+from typing import Any
+
+import pytorch_lightning as pl
+from safetensors.torch import load_file, save_file
+
+from avatar_exp.formats.diffusers_folder import write_pipeline
+from avatar_exp.training.callbacks.every import EverySteps
+from avatar_exp.training.run import Run
+
+log = logging.getLogger("avatar_exp")
+
+
+class Keep(EverySteps):
+    """Keeps ``steps`` as pipelines of their own and, with ``choose: best``, the weights of the best step so far.
+
+    Best is the highest ``metric``; only the incumbent's weights are on disk.
+    """
+
+    def __init__(self, run: Run, steps: list[int], choose: str, metric: str) -> None:
+        super().__init__(every=1)
+        self.run, self.steps, self.choose, self.metric = run, set(steps), choose, metric
+        known = {int(step): scores for step, scores in run.folder.info.get("scores", {}).items()}
+        best = run.folder.info.get("best_step")
+        self.best: tuple[float, int] | None = (known[best][metric], best) if metric in known.get(best, {}) else None
+
+    @property
+    def _incumbent(self) -> Any:
+        return self.run.folder.checkpoint.with_name("best.safetensors")
+
+    def at_step(self, trainer: pl.Trainer, module: Any, step: int) -> None:
+        """Look at the step's score, and at its number."""
+        if not trainer.is_global_zero:
+            return
+        if step in self.steps:
+            with self.run.phases.phase("kept steps", announce=False):
+                with_average(module, lambda: write_pipeline(self.run.components, self.run.folder.kept_step(step)))
+        value = self.run.scores.get(step, {}).get(self.metric)
+        if value is not None and (self.best is None or value > self.best[0]):
+            self.best = (value, step)
+            self.run.folder.update(best_step=step)
+            if self.choose == "best" and step:
+                self._incumbent.parent.mkdir(exist_ok=True)
+                with_average(module, lambda: save_file(weights(module), self._incumbent))
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Put the chosen weights into the networks: what is written as pipeline/ is what they hold."""
+        if pl_module.average is not None:
+            pl_module.average.apply()
+        chosen = trainer.global_step
+        if self.choose == "best" and self._incumbent.is_file():
+            assert self.best is not None
+            chosen = self.best[1]
+            stored = load_file(self._incumbent)
+            for name, parameter in pl_module.trained.named_parameters():
+                if name in stored:
+                    parameter.data.copy_(stored[name])
+        self.run.folder.update(chosen_step=chosen)
+
+
+def weights(module: Any) -> dict[str, Any]:
+    """The trained parameters by name."""
+    return {name: p.detach().cpu().contiguous() for name, p in module.trained.named_parameters() if p.requires_grad}
+
+
+def with_average(module: Any, do: Any) -> None:
+    """Do it while the networks hold their average, where there is one."""
+    if module.average is None:
+        do()
+        return
+    with module.average.applied():
+        do()

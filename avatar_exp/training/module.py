@@ -1,0 +1,120 @@
+"""DreamBooth (Ruiz et al. 2022) as a LightningModule: connects networks, objective and optimizer; nothing else."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from avatar_exp.data.datamodule import Batch
+from avatar_exp.diffusion.objective import add_noise, dreambooth_loss, mse_per_sample, posterior_sample, target
+from avatar_exp.models.components import Components
+from avatar_exp.models.trainable import Average
+
+MakeOptimizer = Callable[[list[dict[str, Any]]], Optimizer]
+MakeScheduler = Callable[..., Any]
+
+
+class NonFiniteLossError(RuntimeError):
+    """The loss is infinite or not a number; nothing was updated with it."""
+
+
+class DreamBooth(pl.LightningModule):
+    """Trains ``trained`` networks of ``components`` with prior preservation.
+
+    Only what is trained is registered, so checkpoints hold nothing frozen.
+    """
+
+    def __init__(
+        self,
+        components: Components,
+        trained: Mapping[str, nn.Module],
+        *,
+        optimizer: MakeOptimizer,
+        lr_scheduler: MakeScheduler,
+        learning_rates: Mapping[str, float],
+        lr_warmup_steps: int = 0,
+        max_steps: int = 800,
+        prior_weight: float = 1.0,
+    ) -> None:
+        """``learning_rates`` by name of the trained network, as the optimizer gets them (already scaled)."""
+        super().__init__()
+        self.components = components
+        self.trained = nn.ModuleDict(dict(trained))
+        self.average = Average(trained, components.ema) if components.ema else None
+        self.make_optimizer, self.make_scheduler = optimizer, lr_scheduler
+        self.learning_rates, self.prior_weight = dict(learning_rates), prior_weight
+        self.schedule = {"num_warmup_steps": lr_warmup_steps, "num_training_steps": max_steps}
+        self.gradient_norm = torch.zeros(())
+        self.register_buffer("alphas_cumprod", components.scheduler.alphas_cumprod.clone(), persistent=False)
+
+    def per_sample_loss(self, batch: Batch) -> Tensor:
+        """[B]: squared error of the UNet's prediction for each row of the batch, in one forward pass."""
+        config = self.components.scheduler.config
+        latents = posterior_sample(batch["mean"], batch["log_variance"], batch["posterior_noise"])
+        latents = latents * self.components.vae.config.scaling_factor
+        noisy = add_noise(latents, batch["noise"], batch["timesteps"], self.alphas_cumprod)
+        states = self.components.text_states(batch["text"]) if "text_encoder" in self.trained else batch["text"]
+        prediction = self.components.unet(noisy, batch["timesteps"], encoder_hidden_states=states).sample
+        wanted = target(config.prediction_type, latents, batch["noise"], batch["timesteps"], self.alphas_cumprod)
+        return mse_per_sample(prediction, wanted)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """One micro-batch; returns ``loss`` and its parts, which the metrics callback reads.
+
+        Raises:
+            NonFiniteLossError: before anything is updated.
+        """
+        loss, parts = dreambooth_loss(self.per_sample_loss(batch), batch["is_prior"], self.prior_weight)
+        if not torch.isfinite(loss):
+            raise NonFiniteLossError(
+                f"the loss is {loss.item()} in step {self.trainer.global_step + 1}. Its parts: "
+                + ", ".join(f"{name} {value.item():.3g}" for name, value in parts.items())
+                + ". A lower lr, precision=bf16-mixed or 32-true, or lr_warmup_steps=50 usually cures it; "
+                "the last checkpoint can be resumed."
+            )
+        return {**parts, "loss": loss}
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """The gradient norm before clipping; Lightning has already unscaled fp16 gradients here."""
+        gradients = [p.grad for p in self.parameters() if p.grad is not None]
+        self.gradient_norm = torch.nn.utils.get_total_norm(gradients)
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """The average follows every optimizer step."""
+        if self.average is not None and (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0:
+            self.average.step()
+
+    def configure_optimizers(self) -> Any:
+        """One parameter group for each trained network, with its own learning rate and the same schedule."""
+        groups = [
+            {
+                "params": [p for p in module.parameters() if p.requires_grad],
+                "lr": self.learning_rates[name],
+                "name": name,
+            }
+            for name, module in self.trained.items()
+        ]
+        optimizer = self.make_optimizer(groups)
+        scheduler = self.make_scheduler(optimizer=optimizer, **self.schedule)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Everything but the bookkeeping, without waiting."""
+        return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+
+    def on_fit_start(self) -> None:
+        """The frozen networks are not registered, so Lightning does not move them."""
+        self.components.to(self.device)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The average belongs to the state."""
+        if self.average is not None:
+            checkpoint["average"] = self.average.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The average goes on where it was."""
+        if self.average is not None:
+            self.average.load_state_dict(checkpoint["average"])

@@ -1,0 +1,41 @@
+"""Optimizers by ``_target_``: each takes parameter groups and the arguments of its config file."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+Groups = Iterable[dict[str, Any]]
+
+
+def adamw(
+    params: Groups,
+    betas: Sequence[float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 1e-2,
+    fused: bool | None = None,
+) -> Optimizer:
+    """AdamW (Loshchilov & Hutter 2019), fused into one kernel unless ``fused`` says otherwise.
+
+    Lightning refuses a fused optimizer with 16-mixed precision and clipping, so the train command says False there.
+    """
+    groups = list(params)
+    return torch.optim.AdamW(
+        groups, betas=(betas[0], betas[1]), eps=eps, weight_decay=weight_decay, fused=fused is not False
+    )
+
+
+def adamw8bit(
+    params: Groups, betas: Sequence[float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 1e-2
+) -> Optimizer:
+    """AdamW with its two moments in 8 bits (Dettmers et al. 2022): 2 bytes a parameter instead of 8.
+
+    Tensors under 4096 values keep 32-bit moments. Runs on CUDA and, slowly, on the CPU.
+    """
+    import bitsandbytes
+
+    optimizer: Optimizer = bitsandbytes.optim.AdamW8bit(
+        list(params), betas=(betas[0], betas[1]), eps=eps, weight_decay=weight_decay
+    )
+    return optimizer

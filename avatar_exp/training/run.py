@@ -1,0 +1,48 @@
+"""What the callbacks of one run share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from PIL import Image
+
+from avatar_exp.data.concept import Concept
+from avatar_exp.models.components import Components
+from avatar_exp.progress import Phases
+from avatar_exp.run_folder import RunFolder
+from avatar_exp.store import Store
+
+
+@runtime_checkable
+class TakesPictures(Protocol):
+    """A logger that can show pictures beside the numbers."""
+
+    def log_pictures(self, step: int, pictures: Mapping[str, Sequence[Image.Image]]) -> None:
+        """``pictures`` by caption."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture of a scored step."""
+
+    concept: int
+    prompt: str  # as it was asked for, placeholders filled
+    seed: int
+    image: Image.Image
+
+
+@dataclass
+class Run:
+    """One run: where it lives, what it trains, and what has been seen of it so far."""
+
+    folder: RunFolder
+    components: Components
+    concepts: Sequence[Concept]
+    store: Store
+    phases: Phases
+    seed: int
+    max_steps: int
+    references: Sequence[Sequence[Path]] = ()  # by concept: the photos that identity is measured against
+    samples: dict[int, list[Sample]] = field(default_factory=dict)  # by step; only the newest step is kept
+    scores: dict[int, dict[str, float]] = field(default_factory=dict)  # by step

@@ -1,0 +1,67 @@
+"""The last lines of a run: what came out, where it is, and what to type next."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from avatar_exp.run_folder import RunFolder
+
+TINY_NOTICE = (
+    "The built-in base only knows drawn faces. These photos are not drawn: expect nothing but a proof that",
+    "everything runs. For real pictures: model=sd15 on a machine with a CUDA GPU.",
+)
+
+
+def boxed(lines: tuple[str, ...]) -> str:
+    """Lines in a frame."""
+    width = max(len(line) for line in lines)
+    edge = f"+{'-' * (width + 2)}+"
+    return "\n".join([edge, *(f"| {line:<{width}} |" for line in lines), edge])
+
+
+def score_line(info: Mapping[str, Any]) -> str:
+    """``identity 0.41 base -> 0.78 best (step 150) -> 0.77 last``, for each score."""
+    scores = {int(step): values for step, values in info.get("scores", {}).items()}
+    if not scores:
+        return "none (score_every=0, or the scorers are not on this machine)"
+    first, last, best = min(scores), max(scores), info.get("best_step")
+    parts = []
+    for name in scores[last]:
+        steps = [f"{scores[first].get(name, float('nan')):.3f} base" if first == 0 else f"{scores[first][name]:.3f}"]
+        if best in scores and best not in (first, last):
+            steps.append(f"{scores[best][name]:.3f} best (step {best})")
+        if last != first:
+            steps.append(f"{scores[last][name]:.3f} last (step {last})")
+        parts.append(f"{name.removeprefix('score/')} {' -> '.join(steps)}")
+    return "; ".join(parts)
+
+
+def final_lines(folder: RunFolder, choose: str, metric: str) -> list[str]:
+    """Six lines."""
+    info = folder.info
+    chosen = info.get("chosen_step", 0)
+    why = "the last step (choose=last)" if choose == "last" else f"the highest {metric} (choose=best)"
+    trained = folder.pipeline.is_dir()
+    next_command = (
+        f"python -m avatar_exp.sample run={folder.path} prompt='{{subject}} on the beach'"
+        if trained
+        else "the same command without max_steps=0: the store is warm"
+    )
+    return [
+        f"scores    {score_line(info)}",
+        f"chosen    step {chosen}: {why}" if trained else "chosen    nothing was trained (max_steps=0)",
+        f"pictures  {folder.grid if folder.grid.is_file() else 'none (sample_every=0)'}",
+        f"report    {folder.report}" + (f"  weights {folder.pipeline}" if trained else ""),
+        f"next      {next_command}",
+        f"repeat    {info.get('command', '')}",
+    ]
+
+
+def summary_metrics(info: Mapping[str, Any]) -> dict[str, float]:
+    """``best/*`` and ``last/*`` of the scores."""
+    scores = {int(step): values for step, values in info.get("scores", {}).items()}
+    steps = {"last": max(scores, default=-1), "best": info.get("best_step")}
+    return {
+        f"{which}/{name.removeprefix('score/')}": value
+        for which, step in steps.items()
+        for name, value in scores.get(step, {}).items()
+    }

@@ -1,0 +1,139 @@
+"""The run in Weights & Biases. The only file that knows wandb.
+
+Nothing but what is logged here goes there: no code, no git state, no console, no machine facts, no list of packages.
+"""
+
+import logging
+import netrc
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from PIL import Image
+from pytorch_lightning.loggers.logger import Logger
+
+log = logging.getLogger("avatar_exp")
+
+# Names that begin with x_ may change with wandb's version: those that a version does not know are left out.
+PRIVATE = {
+    "console": "off",
+    "disable_git": True,
+    "disable_job_creation": True,
+    "save_code": False,
+    "silent": True,
+    "x_disable_machine_info": True,
+    "x_disable_meta": True,
+    "x_disable_stats": True,
+    "x_save_requirements": False,
+}
+
+
+def new_id() -> str:
+    """A run id of our own making, written to run.json before the first step."""
+    return secrets.token_hex(4)
+
+
+def mode() -> str:
+    """``WANDB_MODE`` if it is set; else online where an API key is configured, offline where not: never a question."""
+    if os.environ.get("WANDB_MODE"):
+        return os.environ["WANDB_MODE"]
+    if os.environ.get("WANDB_API_KEY"):
+        return "online"
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    try:  # where `wandb login` keeps the key
+        return "online" if netrc.netrc().authenticators(host) else "offline"
+    except (OSError, netrc.NetrcParseError):
+        return "offline"
+
+
+class WandbRun(Logger):
+    """One run: config, train/* and score/* over the axis ``step``, sample pictures, best/* and last/* at the end."""
+
+    def __init__(
+        self,
+        project: str = "avatar_exp",
+        entity: str | None = None,
+        group: str | None = None,
+        images: bool = True,
+        *,
+        save_dir: str,
+        name: str,
+        run_id: str,
+        config: Mapping[str, Any],
+        tags: Sequence[str] = (),
+        subject: str = "",
+    ) -> None:
+        """Start it, or go on with ``run_id``.
+
+        Args:
+            images: whether sample pictures leave this machine. Photos of the subject never do.
+            save_dir: the run folder; wandb's own folder is made in it.
+            subject: named in the line that says where its pictures go.
+        """
+        super().__init__()
+        import wandb
+
+        self._wandb, self._images, self._id = wandb, images, run_id
+        self.mode = mode()
+        known = set(wandb.Settings.model_fields)
+        settings = wandb.Settings(**{key: value for key, value in PRIVATE.items() if key in known})
+        Path(save_dir).mkdir(parents=True, exist_ok=True)
+        self.run = wandb.init(
+            project=project, entity=entity, group=group, name=name, id=run_id, tags=list(tags), dir=save_dir,
+            config=dict(config), resume="allow", mode=self.mode, settings=settings, reinit="finish_previous",
+        )  # fmt: skip
+        self.run.define_metric("step")
+        self.run.define_metric("*", step_metric="step")
+        log.info(self._notice(f"{self.run.entity or entity or 'your entity'}/{project}", subject))
+
+    def _notice(self, where: str, subject: str) -> str:
+        if self.mode == "disabled":
+            return "wandb: disabled"
+        pictures = f"pictures of {subject} go to {where}; logger.images=false keeps them here"
+        if not self._images:
+            pictures = f"numbers go to {where}; pictures of {subject} stay here"
+        if self.mode == "online":
+            return f"wandb: {pictures}"
+        return f"wandb: offline, nothing is sent. Once you type `{self.sync_command()}`, {pictures}"
+
+    def sync_command(self) -> str:
+        """What uploads an offline run."""
+        return f"wandb sync {Path(self.run.dir).parent}"
+
+    @property
+    def name(self) -> str | None:
+        """The project, as Lightning names folders by it."""
+        return str(self.run.project)
+
+    @property
+    def version(self) -> str:
+        """The run's id."""
+        return self._id
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: the config was given at the start, resolved and flat."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """One row of numbers at an optimizer step."""
+        self.run.log({**metrics, "step": step})
+
+    def log_pictures(self, step: int, pictures: Mapping[str, Sequence[Image.Image]]) -> None:
+        """Media under stable keys, so that W&B shows a slider over the steps; captions say prompt and step."""
+        if not self._images:
+            return
+        media = {
+            key: [self._wandb.Image(image, caption=f"{key.removeprefix('samples/')}, step {step}") for image in images]
+            for key, images in pictures.items()
+        }
+        self.run.log({**media, "step": step})
+
+    def summarise(self, values: Mapping[str, Any]) -> None:
+        """best/* and last/*."""
+        self.run.summary.update(dict(values))
+
+    def close(self, exit_code: int) -> None:
+        """Always to be called: an open run shows as crashed."""
+        self.run.finish(exit_code=exit_code)
