@@ -30,6 +30,12 @@ def save_picture(image: Image.Image, path: Path, record: Mapping[str, Any]) -> N
     image.save(path, pnginfo=info)
 
 
+def open_picture(path: Path) -> Image.Image:
+    """The pixels of a picture that was drawn here, as RGB."""
+    with Image.open(path) as image:
+        return image.convert("RGB")
+
+
 def read_record(path: Path) -> dict[str, Any]:
     """What ``save_picture`` wrote beside the pixels; empty if the PNG has none."""
     with Image.open(path) as image:
@@ -50,17 +56,17 @@ def grid(
     Args:
         cell: pixels of one picture; 512-pixel samples are shown smaller, 128-pixel ones larger.
     """
-    font = ImageFont.load_default(size=max(12, cell // 12))
-    lines = [textwrap.wrap(title, max(8, cell // (max(12, cell // 12) // 2 + 1))) or [""] for title in column_titles]
+    font = ImageFont.load_default(size=max(12, cell // 11))
+    lines = [textwrap.wrap(title, max(8, cell // (max(12, cell // 11) // 2 + 1))) or [""] for title in column_titles]
     line_height = round(font.size * 1.3) if isinstance(font, ImageFont.FreeTypeFont) else 14
     top = gap * 2 + line_height * max((len(one) for one in lines), default=0)
     left = gap * 2 + round(max((font.getlength(title) for title in row_titles), default=0))
     columns = max((len(row) for row in rows), default=0)
     sheet = Image.new("RGB", (left + columns * (cell + gap), top + len(rows) * (cell + gap)), PAPER)
     pen = ImageDraw.Draw(sheet)
-    for column, title in enumerate(lines):
-        for number, line in enumerate(title):
-            y = top - gap - line_height * (len(title) - number)
+    for column, wrapped in enumerate(lines):
+        for number, line in enumerate(wrapped):
+            y = top - gap - line_height * (len(wrapped) - number)
             pen.text((left + column * (cell + gap), y), line, INK, font)
     for number, (row, title) in enumerate(zip(rows, row_titles, strict=True)):
         y = top + number * (cell + gap)

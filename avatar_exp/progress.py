@@ -18,6 +18,7 @@ class Phases:
     def __init__(self, on_change: Callable[[dict[str, float]], None] | None = None) -> None:
         self.seconds: dict[str, float] = {}
         self._on_change = on_change
+        self._started = time.monotonic()
 
     @contextmanager
     def phase(self, name: str, announce: bool = True) -> Iterator["Ticker"]:
@@ -31,6 +32,11 @@ class Phases:
             if announce:
                 log.info("%s: %.1f s%s", name, seconds, f", {ticker.total} of them" if ticker.total else "")
             self.add(name, seconds)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return round(time.monotonic() - self._started, 2)
 
     def add(self, name: str, seconds: float) -> None:
         """Book seconds on a phase."""

@@ -73,7 +73,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a JSON-lines file; a line that does not parse (the last of a killed run) is passed over."""
     if not path.is_file():
         return
-    for line in path.read_text().splitlines():
+    for line in path.read_bytes().split(b"\n"):  # not splitlines: a prompt may hold other line ends, unescaped
         try:
             row = json.loads(line)
         except ValueError:

@@ -98,7 +98,8 @@ def _filled(prompt: str, config: DictConfig, run: RunFolder) -> str:
     subject = config.subject or (f"{identifier} {class_noun}" if identifier else None)
     if subject is None:
         raise UserError(
-            f"{prompt!r} has a placeholder, but {run.path} belongs to no run; say what it means: subject='hoanganh person'"
+            f"{prompt!r} has a placeholder, but {run.path} belongs to no run; say what it means: "
+            "subject='hoanganh person'"
         )
     return fill(prompt, subject, class_noun or subject.split()[-1], identifier or "")
 

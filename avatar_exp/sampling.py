@@ -97,7 +97,7 @@ def denoise(components: Components, batch: Sequence[Request]) -> Tensor:
         first.width // components.downscale,
     )
     noise = torch.stack([torch.randn(shape, generator=generator) for generator in generators])
-    latents = noise.to(device) * scheduler.init_noise_sigma
+    latents: Tensor = noise.to(device) * scheduler.init_noise_sigma
 
     guided = first.guidance_scale > 1
     texts = [request.negative_prompt for request in batch] if guided else []
@@ -135,4 +135,6 @@ def stored_pictures(
                 tick(done, len(missing))
 
     ingredients = [{**common, **asdict(request)} for request in requests]
-    return [entry / "picture.png" for entry in store.entries("pictures", ingredients, draw, group=common["base"])]
+    return [
+        entry / "picture.png" for entry in store.entries("pictures", ingredients, draw, group=components.fingerprint)
+    ]

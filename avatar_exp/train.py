@@ -16,6 +16,7 @@ from avatar_exp.config.decide import check_base, check_torchvision, decide, faul
 from avatar_exp.config.overrides import typed
 from avatar_exp.config.start import Origin, start
 from avatar_exp.errors import UserError, raise_all
+from avatar_exp.progress import Phases
 from avatar_exp.run_folder import RunFolder, write_atomically
 
 if TYPE_CHECKING:  # torch and its friends take seconds to import: --help must not wait for them
@@ -30,12 +31,16 @@ log = logging.getLogger("avatar_exp")
 
 
 def job(config: DictConfig, origin: Origin) -> float | None:
-    """One run, from its composed config; its folder says how it ended."""
+    """One run, from its composed config; its folder and its report say how it ended."""
+    from avatar_exp.report.page import write_report
     from avatar_exp.training.record import recorded
 
     folder = RunFolder(origin.folder)
-    with recorded(folder):
-        return train(config, folder, origin)
+    try:
+        with recorded(folder):
+            return train(config, folder, origin)
+    finally:
+        write_report(folder.path)
 
 
 def train(config: DictConfig, folder: RunFolder, origin: Origin) -> float | None:
@@ -47,10 +52,12 @@ def train(config: DictConfig, folder: RunFolder, origin: Origin) -> float | None
     Raises:
         UserError: for what the user can mend; all faults of config and photos at once, before anything is loaded.
     """
-    device = import_and_decide(config, origin)
-    concepts = check(config)
-    record_origin(config, folder, origin, concepts)
-    run = load(config, folder, concepts, device)
+    phases = Phases(lambda seconds: folder.update(phase_seconds=seconds))
+    with phases.phase("imports and checks", announce=False):
+        device = import_and_decide(config, origin)
+        concepts = check(config)
+        record_origin(config, folder, origin, concepts)
+    run = load(config, folder, concepts, device, phases)
     sets = training_sets(config, run)
     with loggers(config, run, origin) as opened:
         trainer = fit(config, run, sets, opened)
@@ -146,24 +153,24 @@ def record_origin(config: DictConfig, folder: RunFolder, origin: Origin, concept
         log.info("\n  ".join([title, *changed]))
 
 
-def load(config: DictConfig, folder: RunFolder, concepts: "Sequence[Concept]", device: "torch.device") -> "Run":
+def load(
+    config: DictConfig, folder: RunFolder, concepts: "Sequence[Concept]", device: "torch.device", phases: Phases
+) -> "Run":
     """The base, on its device, and the record that the callbacks share."""
     from avatar_exp.config.build import instantiate
     from avatar_exp.data.training_set import split
     from avatar_exp.models.components import compute_dtype
-    from avatar_exp.progress import Phases
     from avatar_exp.store import Store
     from avatar_exp.training.run import Run
 
-    phases = Phases(lambda seconds: folder.update(phase_seconds=seconds))
     with phases.phase("loading the base"):
         components = instantiate(config.model).to(device)
     components.compute_dtype = compute_dtype(config.precision)
     folder.update(base={"path": components.path, "fingerprint": components.fingerprint})
     held_out = [split(concept.photos(), config.data.holdout, config.seed)[1] for concept in concepts]
     references = [held or concept.photos() for held, concept in zip(held_out, concepts, strict=True)]
-    store = Store(Path(config.store))
-    run = Run(folder, components, concepts, store, phases, config.seed, config.max_steps, references)
+    store, resolution = Store(Path(config.store)), config.data.resolution or components.resolution
+    run = Run(folder, components, concepts, store, phases, config.seed, resolution, references)
     _say_tiny(run)
     if components.lr_scale != 1:
         log.info(
@@ -189,7 +196,7 @@ def training_sets(config: DictConfig, run: "Run") -> "list[TrainingSet]":
     from avatar_exp.sampling import Request, stored_pictures
 
     prior = instantiate(config.prior)
-    side = config.data.resolution or run.components.resolution
+    side = run.resolution
     sets = []
     for concept in run.concepts:
         with run.phases.phase("prior pictures") as tick:
@@ -247,9 +254,8 @@ def fit(config: DictConfig, run: "Run", sets: "Sequence[TrainingSet]", opened: S
 
 
 def leave(config: DictConfig, run: "Run", trainer: "pl.Trainer", opened: Sequence[Any]) -> None:
-    """Pipeline, report and last lines."""
+    """Pipeline and last lines."""
     from avatar_exp.formats.diffusers_folder import write_pipeline
-    from avatar_exp.report.page import write_report
     from avatar_exp.training.summary import final_lines, summary_metrics
     from avatar_exp.training.wandb_logger import WandbRun
 
@@ -259,8 +265,7 @@ def leave(config: DictConfig, run: "Run", trainer: "pl.Trainer", opened: Sequenc
     if trainer.global_step:
         with run.phases.phase("writing the pipeline"):
             write_pipeline(run.components, folder.pipeline)
-    folder.update(steps_done=trainer.global_step)
-    write_report(folder.path)
+    folder.update(status="finished", steps_done=trainer.global_step, seconds=run.phases.elapsed)  # for the report
     if not config.keep_checkpoints:
         shutil.rmtree(folder.checkpoint.parent, ignore_errors=True)
     lines = final_lines(folder, config.choose, config.optimized_metric)

@@ -56,9 +56,11 @@ def resumed_config(folder: RunFolder, overrides: Sequence[str]) -> DictConfig:
     OmegaConf.set_struct(schema, False)
     config = OmegaConf.merge(schema, OmegaConf.load(folder.config))
     if folder.resolved.is_file():  # keeps what was decided then, should this machine decide otherwise
-        config = OmegaConf.merge(config, {"precision": OmegaConf.load(folder.resolved).get("precision")})
+        config = OmegaConf.merge(config, {"precision": OmegaConf.select(OmegaConf.load(folder.resolved), "precision")})
     for override in overrides:
         key, _, _ = override.partition("=")
+        if key.startswith("hydra."):  # where to look for configs: this one is composed
+            continue
         if key not in MAY_CHANGE:
             raise UserError(
                 f"resume goes on with the run as it was configured; {key} cannot change.\n"

@@ -87,7 +87,7 @@ def _reconcile(config: DictConfig) -> None:
         if OmegaConf.is_interpolation(config.trainer, key):
             continue
         value = config.trainer[key]
-        config[key] = value if key != "precision" else str(value)
+        config[key] = str(value) if key == "precision" and value is not None else value
         OmegaConf.update(config, f"trainer.{key}", "${" + key + "}")
 
 

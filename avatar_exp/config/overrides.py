@@ -34,16 +34,20 @@ def quote(value: str) -> str:
     return '"' + quoted[:-2] + '"'
 
 
-def _is_quoted(value: str) -> bool:
-    return len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" and value[0] not in value[1:-1]
-
-
 def _parses(override: str) -> bool:
     try:
         OverridesParser.create().parse_override(override)
     except HydraException:
         return False
     return True
+
+
+def _unquoted(value: str) -> str | None:
+    """The text that a value in quotes means; None if it is not one quoted string."""
+    if not value.startswith(("'", '"')) or not _parses(f"x={value}"):
+        return None
+    override = OverridesParser.create().parse_override(f"x={value}")
+    return None if override.is_sweep_override() else str(override.value())
 
 
 def readable(override: str, multirun: bool = False) -> str:
@@ -55,7 +59,7 @@ def readable(override: str, multirun: bool = False) -> str:
     key, equals, value = override.partition("=")
     if not equals or key.startswith(("-", "~")):
         return override
-    free = key.lstrip("+") in FREE_TEXT and not multirun and value != "null" and not _is_quoted(value)
+    free = key.lstrip("+") in FREE_TEXT and not multirun and value != "null" and _unquoted(value) is None
     if not free and _parses(override):
         return override
     return f"{key}={quote(value)}"
@@ -63,9 +67,9 @@ def readable(override: str, multirun: bool = False) -> str:
 
 def typed(override: str) -> str:
     """An override without the quotes that ``readable`` put around it: what one would type again."""
-    key, equals, value = override.partition("=")
-    bare = f"{key}={value[1:-1]}"
-    return bare if equals and readable(bare) == override else override
+    key, _, value = override.partition("=")
+    bare = f"{key}={_unquoted(value)}"
+    return bare if readable(bare) == override else override
 
 
 def value_of(key: str, overrides: Sequence[str]) -> str | None:
@@ -73,5 +77,6 @@ def value_of(key: str, overrides: Sequence[str]) -> str | None:
     for override in reversed(overrides):
         name, equals, value = override.partition("=")
         if equals and name.lstrip("+") == key:
-            return None if value == "null" else value[1:-1] if _is_quoted(value) else value
+            text = _unquoted(value)
+            return text if text is not None else None if value == "null" else value
     return None

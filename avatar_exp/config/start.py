@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from avatar_exp.config.base import default_base, default_optimizer
 from avatar_exp.config.overrides import readable
 from avatar_exp.config.schema import SampleConfig, TrainConfig
+from avatar_exp.config.sweep import job_name, note_command_line, write_sweep_file
 from avatar_exp.errors import UserError
 from avatar_exp.run_folder import make_exclusively, safe_name, timestamp
 
@@ -60,7 +61,8 @@ def fresh_folder(parent: str, name: str) -> str:
 
 
 def register() -> None:
-    """Make schemas and resolvers known to Hydra; harmless when repeated."""
+    """Make schemas and resolvers known to Hydra; harmless when repeated, but that folders are made anew."""
+    _fresh.clear()
     for name, schema in SCHEMAS.items():
         ConfigStore.instance().store(name=f"{name}_schema", node=schema)
     stamp = timestamp()
@@ -69,12 +71,7 @@ def register() -> None:
     OmegaConf.register_new_resolver("fresh_folder", fresh_folder, replace=True)
     OmegaConf.register_new_resolver("safe_name", lambda text: safe_name(str(text)), replace=True)
     OmegaConf.register_new_resolver("started", lambda: stamp, replace=True)
-    OmegaConf.register_new_resolver("job_name", _job_name, replace=True)
-
-
-def _job_name(number: Any, overrides: str) -> str:
-    """``007_lr-2e-6_prior.weight-0.3``: a job's folder in its sweep."""
-    return f"{int(number):03d}_{safe_name(str(overrides).replace('=', '-').replace(',', '_'))}".removesuffix("_unnamed")
+    OmegaConf.register_new_resolver("job_name", job_name, replace=True)
 
 
 def _command_line(command: str, arguments: Sequence[str]) -> list[str]:
@@ -123,6 +120,7 @@ def start(
             job(config, Origin(folder, typed))
             return
         sys.argv[1:] = rewrite(typed)
+        note_command_line(sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(task)()
         if failed and not failed[0][0].sweep:
             raise failed[0][1]
@@ -136,8 +134,8 @@ def start(
         sys.exit(130)
     if failed:
         print(f"\n{len(failed)} job(s) of this sweep failed:", file=sys.stderr)
-        for origin, error in failed:
-            print(f"  {origin.folder.name}  ({' '.join(origin.overrides)})\n    {error}\n    log: "
+        for origin, fault in failed:
+            print(f"  {origin.folder.name}  ({' '.join(origin.overrides)})\n    {fault}\n    log: "
                   f"{origin.folder / name}.log", file=sys.stderr)  # fmt: skip
         sys.exit(1)
 
@@ -160,12 +158,14 @@ def _run(job: Job, config: DictConfig, failed: list[tuple[Origin, Exception]]) -
         sweep=folder.parent if in_sweep else None,
         launcher=str(context.runtime.choices.get("hydra/launcher", "basic")),
     )
+    if origin.sweep:
+        write_sweep_file(origin.sweep)
     try:
         return job(config, origin)
     except Exception as error:
         failed.append((origin, error))
-        if in_sweep and not isinstance(error, UserError):
-            log.exception("this job failed")
+        if in_sweep:
+            log.error("this job failed: %s", error, exc_info=not isinstance(error, UserError))
         return float("nan")  # what a sweeper understands as "no score"
 
 

@@ -74,4 +74,5 @@ def text_embedding(components: Components, store: Store, prompt: str) -> Tensor:
 
     keys = (components.fingerprints["text_encoder"], components.fingerprints["tokenizer"])
     entry = store.entry("text", text_ingredients(*keys, prompt), encode)
-    return load_file(entry / "states.safetensors")["states"]
+    states: Tensor = load_file(entry / "states.safetensors")["states"]
+    return states

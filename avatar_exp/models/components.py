@@ -42,7 +42,8 @@ class Components:
     @property
     def device(self) -> torch.device:
         """Where the UNet is."""
-        return next(self.unet.parameters()).device
+        parameter: Tensor = next(self.unet.parameters())
+        return parameter.device
 
     @property
     def downscale(self) -> int:

@@ -63,6 +63,7 @@ class Autoencoding(Trained):
         self.pictures = pictures
 
     def loss(self, step: int) -> Tensor:
+        """Reconstruction of the step's crops, and a little of the posterior's distance from a normal."""
         wanted = crops(self.pictures, step, self.settings.batch)
         posterior = self.model.encode(wanted).latent_dist
         made = self.model.decode(posterior.sample(generator=generator_of(step, "posterior"))).sample

@@ -63,6 +63,7 @@ class CaptionMatching(Trained):
         self.pictures, self.ids, self.eos = pictures, ids, eos
 
     def loss(self, step: int) -> Tensor:
+        """InfoNCE over one wording of each of ``batch`` pictures."""
         generator = generator_of(step, "photo")
         rows = torch.randperm(len(self.pictures), generator=generator)[: self.settings.batch]
         wording = torch.randint(CAPTIONS, (len(rows),), generator=generator_of(step, "caption"))

@@ -69,12 +69,14 @@ class Denoising(Trained):
         self.alphas_cumprod = new_scheduler().alphas_cumprod
 
     def groups(self) -> list[dict[str, Any]]:
+        """The text encoder, which has learnt already, moves more slowly."""
         return [
             {"params": list(self.model["unet"].parameters())},
             {"params": list(self.model["text_encoder"].parameters()), "lr": TEXT_LR * self.settings.lr},
         ]
 
     def loss(self, step: int) -> Tensor:
+        """Min-SNR weighted error of the predicted noise."""
         batch = self.settings.batch
         rows = torch.randint(len(self.moments), (batch,), generator=generator_of(step, "photo"))
         timesteps = torch.randint(1000, (batch,), generator=generator_of(step, "timestep"))

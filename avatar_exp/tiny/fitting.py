@@ -89,6 +89,7 @@ class Every(Callback):
         self.seconds, self.action, self.last = seconds, action, time.perf_counter()
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Called by Lightning when a batch has ended and its optimizer step is done."""
         if time.perf_counter() - self.last >= self.seconds:
             self.action(trainer)
             self.last = time.perf_counter()
@@ -102,9 +103,11 @@ class Progress(Callback):
         self.began, self.first_step = 0.0, 0
 
     def state_dict(self) -> dict[str, Any]:
+        """What Lightning puts into a checkpoint."""
         return {"seconds": self.elapsed()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Count on from what the checkpoint says."""
         self.seconds = state_dict["seconds"]
 
     def elapsed(self) -> float:
@@ -112,9 +115,11 @@ class Progress(Callback):
         return self.seconds + (time.perf_counter() - self.began if self.began else 0.0)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock; a checkpoint has been restored by now."""
         self.began, self.first_step = time.perf_counter(), trainer.global_step
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:
+        """Keep the loss for the next line."""
         self.losses.append(float(outputs["loss"]))
 
     def line(self, trainer: Trainer) -> None:

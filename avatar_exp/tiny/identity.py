@@ -1,7 +1,7 @@
 """Part 5: the identity embedder: near for two pictures of one person, far for two people, whatever the scene.
 
-A small ResNet trained so that two pictures of a person, drawn in different scenes, find each other among others (van den
-Oord et al. 2018, InfoNCE). Background and clothes belong to the scene, so looking at them cannot help.
+A small ResNet trained so that two pictures of a person, drawn in different scenes, find each other among others
+(InfoNCE; van den Oord et al. 2018). Background and clothes belong to the scene, so looking at them cannot help.
 """
 
 from typing import Any
@@ -40,6 +40,7 @@ class SamePerson(Trained):
         self.pictures = pictures
 
     def loss(self, step: int) -> Tensor:
+        """InfoNCE over the two views of each person."""
         generator = generator_of(step, "photo")
         people = torch.randperm(len(self.pictures) // SCENES, generator=generator)[: self.settings.batch]
         scenes = torch.rand(len(people), SCENES, generator=generator).argsort(1)

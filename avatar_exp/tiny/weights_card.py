@@ -19,7 +19,7 @@ Made by `python -m avatar_exp.tiny.pretrain` (seed {seed}; commit {commit}; {ver
 
 | folder | what |
 |---|---|
-| `unet/ vae/ text_encoder/ tokenizer/ scheduler/` | a diffusers folder: `StableDiffusionPipeline.from_pretrained(".")` |
+| `unet/ vae/ text_encoder/ tokenizer/ scheduler/` | a diffusers folder, for `StableDiffusionPipeline.from_pretrained` |
 | `clip/` | CLIPModel and CLIPProcessor, for scores; its text tower started the text encoder |
 | `identity/` | identity embedder (ResNetModel, `pooler_output`), for scores: near for one person in two scenes |
 
@@ -31,7 +31,7 @@ trained on.
 {rows}
 
 `psnr` in dB, of whole pictures and inside the face box; `right_caption_of_32` and `right_person_of_32` are shares
-(chance 0.03); `held_out_error` is the squared error of the predicted noise (untrained: about 1). All in `pretrain.json`.
+(chance 0.03); `held_out_error` is the squared error of the predicted noise (untrained: about 1).
 """
 NOT_FIGURES = ("minutes", "steps")
 

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from avatar_exp.data.datamodule import Batch
 from avatar_exp.diffusion.objective import add_noise, dreambooth_loss, mse_per_sample, posterior_sample, target
+from avatar_exp.errors import UserError
 from avatar_exp.models.components import Components
 from avatar_exp.models.trainable import Average
 
@@ -17,7 +18,7 @@ MakeOptimizer = Callable[[list[dict[str, Any]]], Optimizer]
 MakeScheduler = Callable[..., Any]
 
 
-class NonFiniteLossError(RuntimeError):
+class NonFiniteLossError(UserError):
     """The loss is infinite or not a number; nothing was updated with it."""
 
 
@@ -48,6 +49,7 @@ class DreamBooth(pl.LightningModule):
         self.learning_rates, self.prior_weight = dict(learning_rates), prior_weight
         self.schedule = {"num_warmup_steps": lr_warmup_steps, "num_training_steps": max_steps}
         self.gradient_norm = torch.zeros(())
+        self.alphas_cumprod: Tensor
         self.register_buffer("alphas_cumprod", components.scheduler.alphas_cumprod.clone(), persistent=False)
 
     def per_sample_loss(self, batch: Batch) -> Tensor:
@@ -82,9 +84,13 @@ class DreamBooth(pl.LightningModule):
         gradients = [p.grad for p in self.parameters() if p.grad is not None]
         self.gradient_norm = torch.nn.utils.get_total_norm(gradients)
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """The average follows every optimizer step."""
-        if self.average is not None and (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0:
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """The step, then its share in the average.
+
+        Not in ``on_train_batch_end``, which comes after the callbacks': a checkpoint would miss the newest share.
+        """
+        super().optimizer_step(*args, **kwargs)
+        if self.average is not None:
             self.average.step()
 
     def configure_optimizers(self) -> Any:

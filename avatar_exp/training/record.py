@@ -1,6 +1,7 @@
 """What run.json says about where a run comes from, and how it ended."""
 
 import importlib.metadata
+import logging
 import platform
 import shlex
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import avatar_exp
 from avatar_exp.run_folder import RunFolder
+
+log = logging.getLogger("avatar_exp")
 
 PACKAGES = (
     "torch",
@@ -71,6 +74,8 @@ def recorded(folder: RunFolder) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into SystemExit
         folder.update(status="interrupted")
+        if folder.checkpoint.is_file():
+            log.info("interrupted; to go on: python -m avatar_exp.train resume=%s", folder.path)
         raise
     except BaseException as error:
         folder.update(status="failed", error=f"{type(error).__name__}: {error}")

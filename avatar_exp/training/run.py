@@ -42,7 +42,7 @@ class Run:
     store: Store
     phases: Phases
     seed: int
-    max_steps: int
+    resolution: int  # pixels of what is trained on and drawn
     references: Sequence[Sequence[Path]] = ()  # by concept: the photos that identity is measured against
     samples: dict[int, list[Sample]] = field(default_factory=dict)  # by step; only the newest step is kept
     scores: dict[int, dict[str, float]] = field(default_factory=dict)  # by step

@@ -59,7 +59,8 @@ def final_lines(folder: RunFolder, choose: str, metric: str) -> list[str]:
 def summary_metrics(info: Mapping[str, Any]) -> dict[str, float]:
     """``best/*`` and ``last/*`` of the scores."""
     scores = {int(step): values for step, values in info.get("scores", {}).items()}
-    steps = {"last": max(scores, default=-1), "best": info.get("best_step")}
+    best = info.get("best_step")
+    steps = {"last": max(scores, default=-1), "best": -1 if best is None else int(best)}
     return {
         f"{which}/{name.removeprefix('score/')}": value
         for which, step in steps.items()

@@ -9,13 +9,15 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 from PIL import Image
 from pytorch_lightning.loggers.logger import Logger
 
 log = logging.getLogger("avatar_exp")
+
+Mode = Literal["online", "offline", "disabled", "shared"]
 
 # Names that begin with x_ may change with wandb's version: those that a version does not know are left out.
 PRIVATE = {
@@ -36,10 +38,12 @@ def new_id() -> str:
     return secrets.token_hex(4)
 
 
-def mode() -> str:
+def mode() -> Mode:
     """``WANDB_MODE`` if it is set; else online where an API key is configured, offline where not: never a question."""
-    if os.environ.get("WANDB_MODE"):
-        return os.environ["WANDB_MODE"]
+    asked = os.environ.get("WANDB_MODE")
+    for known in get_args(Mode):
+        if asked == known:
+            return cast(Mode, known)
     if os.environ.get("WANDB_API_KEY"):
         return "online"
     host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""

@@ -22,9 +22,11 @@ class Keep(EverySteps):
     def __init__(self, run: Run, steps: list[int], choose: str, metric: str) -> None:
         super().__init__(every=1)
         self.run, self.steps, self.choose, self.metric = run, set(steps), choose, metric
-        known = {int(step): scores for step, scores in run.folder.info.get("scores", {}).items()}
-        best = run.folder.info.get("best_step")
-        self.best: tuple[float, int] | None = (known[best][metric], best) if metric in known.get(best, {}) else None
+        self.best: tuple[float, int] | None = None  # value, step
+        best = run.folder.info.get("best_step")  # of a run that goes on
+        value = run.folder.info.get("scores", {}).get(str(best), {}).get(metric)
+        if best is not None and value is not None:
+            self.best = (value, best)
 
     @property
     def _incumbent(self) -> Any:

@@ -10,6 +10,7 @@ import torch
 
 from avatar_exp.run_folder import append_line
 from avatar_exp.training.callbacks.every import is_due
+from avatar_exp.training.module import DreamBooth
 from avatar_exp.training.run import Run
 
 
@@ -22,28 +23,24 @@ def log_metrics(trainer: pl.Trainer, run: Run, step: int, metrics: dict[str, flo
 
 
 class Metrics(pl.Callback):
-    """Logs train/* every ``trainer.log_every_n_steps`` steps: the mean over these steps, not the last one's value."""
+    """Logs train/* every N steps: the mean over these steps, not the last one's value."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self._values: dict[str, list[torch.Tensor]] = defaultdict(list)
-        self._images, self._started = 0, time.monotonic()
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock."""
-        self._started = time.monotonic()
+    def __init__(self, run: Run, every: int) -> None:
+        self.run, self.every = run, every
+        self._values: dict[str, list[torch.Tensor]] = defaultdict(list)  # since the last row
+        self._images, self._seconds, self._started = 0, 0.0, 0.0
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Pictures and scores between two steps are not training: the clock leaves them out."""
-        if not self._images:
-            self._started = time.monotonic()
+        self._started = time.monotonic()
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    def on_train_batch_end(  # type: ignore[override]
+        self, trainer: pl.Trainer, pl_module: DreamBooth, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Collect; at a due step, log the means."""
+        self._seconds += time.monotonic() - self._started
         for name, value in outputs.items():
             self._values[f"train/{name}"].append(value.detach())
         self._images += len(batch["is_prior"]) * trainer.world_size
@@ -51,16 +48,25 @@ class Metrics(pl.Callback):
             return
         self._values["train/grad_norm"].append(pl_module.gradient_norm)
         step = trainer.global_step
-        if is_due(step, trainer.log_every_n_steps, trainer.max_steps):
+        if is_due(step, self.every, trainer.max_steps):
             if trainer.is_global_zero:
                 log_metrics(trainer, self.run, step, self._means(trainer))
             self._values.clear()
-            self._images = 0
+            self._images, self._seconds = 0, 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was collected since the last row, so that a resumed run writes the rows of an uninterrupted one."""
+        return {"values": {name: list(v) for name, v in self._values.items()}, "images": self._images, "seconds": self._seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on collecting."""
+        self._values = defaultdict(list, state_dict["values"])
+        self._images, self._seconds = state_dict["images"], state_dict["seconds"]
 
     def _means(self, trainer: pl.Trainer) -> dict[str, float]:
         """The mean of each value, the learning rates in force, and the speed."""
         row = {name: float(torch.stack([v.float() for v in values]).mean()) for name, values in self._values.items()}
         for group in trainer.optimizers[0].param_groups:
             row["train/lr" if group["name"] == "unet" else f"train/lr_{group['name']}"] = group["lr"]
-        row["train/images_per_s"] = self._images / max(time.monotonic() - self._started, 1e-9)
+        row["train/images_per_s"] = self._images / max(self._seconds, 1e-9)
         return row

@@ -7,7 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 from PIL import Image
 
-from avatar_exp.pictures import grid, save_picture
+from avatar_exp.pictures import grid, open_picture, read_record, save_picture
 from avatar_exp.run_folder import RunFolder, append_line, read_lines
 from avatar_exp.sampling import Record, Request, sample, stored_pictures
 from avatar_exp.training.callbacks.every import EverySteps
@@ -29,7 +29,7 @@ class Pictures(EverySteps):
 
     def requests(self) -> list[tuple[int, Request]]:
         """(concept, request), prompt by prompt."""
-        side = self.run.components.resolution
+        side = self.run.resolution
         return [
             (number, Request(concept.fill(prompt), self.run.seed + k, height=side, width=side, **self.sampler))
             for number, concept in enumerate(self.run.concepts)
@@ -49,12 +49,8 @@ class Pictures(EverySteps):
         with self.run.phases.phase("base pictures") as tick:
             requests = [request for _, request in wanted]
             files = stored_pictures(self.run.components, self.run.store, requests, self.batch_size, tick)
-        pictures = []
-        for file in files:
-            with Image.open(file) as image:
-                pictures.append((image.convert("RGB"), dict(image.info)))
-        records = [vars(request) for request in requests]
-        self._keep(trainer, 0, wanted, [image for image, _ in pictures], records)
+        images, records = [open_picture(file) for file in files], [read_record(file) for file in files]
+        self._keep(trainer, 0, wanted, images, records)
 
     def at_step(self, trainer: pl.Trainer, module: Any, step: int) -> None:
         """Draw with the weights as they are, or with their average where there is one; rank 0 draws, others wait."""
@@ -104,11 +100,8 @@ def grid_of(folder: RunFolder, cell: int = 160) -> Image.Image:
     for record in read_lines(folder.records):
         rows.setdefault(record["step"], {}).setdefault(record["prompt"], record["file"])
     prompts = list(rows[min(rows)]) if rows else []
-    pictures = []
+    pictures: list[list[Image.Image]] = []
     for step in sorted(rows):
-        pictures.append([])
-        for prompt in prompts:
-            with Image.open(folder.path / rows[step][prompt]) as image:
-                pictures[-1].append(image.convert("RGB"))
+        pictures.append([open_picture(folder.path / rows[step][prompt]) for prompt in prompts if prompt in rows[step]])
     titles = ["base" if step == 0 else f"step {step}" for step in sorted(rows)]
     return grid(pictures, titles, prompts, cell)

@@ -29,6 +29,8 @@ class Progress(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Say how far it is, where no bar does."""
+        if batch_idx == 0:
+            self.run.folder.update(first_step_seconds=self.run.phases.elapsed)
         if self.ticker and not sys.stdout.isatty():
             done = trainer.global_step - self._first_step
             self.ticker(done, trainer.max_steps - self._first_step, f"loss {float(outputs['loss']):.4f}")

@@ -35,7 +35,7 @@ class Scores(EverySteps):
         run.folder.update(embedders={metric: embedder.name for metric, embedder in self.embedders.items()})
 
     def _reference_features(self, embedder: Embedder) -> list:  # type: ignore[type-arg]
-        side = self.run.components.resolution
+        side = self.run.resolution
         return [embedder([crop_square(open_photo(photo), side) for photo in photos]) for photos in self.run.references]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -1,0 +1,115 @@
+"""The subject: its words, its photos, and everything that can be wrong with it."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from avatar_exp.data.concept import Concept, fill, read_concepts_list
+from avatar_exp.errors import UserError
+
+
+def photos(folder, count=12, suffix="png"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for n in range(count):
+        Image.new("RGB", (8, 8), (n, n, n)).save(folder / f"{n:02d}.{suffix}")
+    return str(folder)
+
+
+def concept(tmp_path, **values):
+    return Concept(**{"identifier": "minh", "instance_data_dir": photos(tmp_path / "photos"), **values})
+
+
+@pytest.mark.parametrize(
+    ("prompt", "filled"),
+    [
+        ("photo of {subject}", "photo of minh person"),
+        ("a {class} beside {identifier}", "a person beside minh"),
+        ("{other} {{subject}} {", "{other} {minh person} {"),
+        ("no placeholder", "no placeholder"),
+    ],
+)
+def test_prompts_are_filled(tmp_path, prompt, filled):
+    assert concept(tmp_path).fill(prompt) == filled
+    assert fill(prompt, "minh person", "person") == filled
+
+
+def test_a_subject_without_a_class_is_its_identifier(tmp_path):
+    assert concept(tmp_path, class_noun="").subject == "minh"
+
+
+def test_a_photo_may_have_its_own_caption(tmp_path):
+    mine = concept(tmp_path)
+    first, second, third = mine.photos()[:3]
+    first.with_suffix(".txt").write_text("  {subject} ở biển\n")
+    second.with_suffix(".txt").write_text("\n")
+    assert [mine.caption(photo) for photo in (first, second, third)] == [
+        "minh person ở biển", "photo of minh person", "photo of minh person",
+    ]  # fmt: skip
+    without = Concept("minh", mine.instance_data_dir, captions=False)
+    assert without.caption(first) == "photo of minh person"
+
+
+def test_a_sound_concept_has_no_faults(tmp_path):
+    assert concept(tmp_path, class_data_dir=photos(tmp_path / "class")).faults() == []
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"identifier": " ", "instance_prompt": "{subject}"}, "concept.identifier is empty"),
+        ({"instance_prompt": "photo of a person"}, "does not name the subject"),
+        ({"instance_data_dir": "/no/such"}, "concept.instance_data_dir=/no/such: no such folder"),
+        ({"class_data_dir": "/no/such"}, "concept.class_data_dir=/no/such: no folder with pictures"),
+    ],
+)
+def test_each_fault_is_named(tmp_path, values, says):
+    (found,) = concept(tmp_path, **values).faults()
+    assert says in found
+
+
+def test_an_instance_prompt_may_spell_the_identifier(tmp_path):
+    assert concept(tmp_path, instance_prompt="photo of minh").faults() == []
+
+
+def test_an_empty_folder_and_every_broken_photo_are_named(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "no picture in it" in concept(tmp_path, instance_data_dir=str(tmp_path / "empty")).faults()[0]
+    mine = concept(tmp_path)
+    for name in ("x.png", "y.jpg"):
+        (tmp_path / "photos" / name).write_text("broken")
+    assert [name in fault for name, fault in zip(("x.png", "y.jpg"), mine.faults(), strict=True)] == [True, True]
+
+
+@pytest.mark.parametrize(("count", "advises"), [(3, True), (10, False), (20, False), (21, True)])
+def test_advice_on_the_number_of_photos(tmp_path, count, advises):
+    mine = Concept("minh", photos(tmp_path / "photos", count))
+    assert bool(mine.advice()) == advises
+    assert not advises or f"{count} photos" in mine.advice()
+
+
+def test_the_tutorials_list_is_read(tmp_path):
+    """Its instance prompt is the identifier, its class prompt the class noun, and class_data_dir is still empty."""
+    (tmp_path / "class").mkdir()
+    row = {"instance_prompt": "hoanganh", "class_prompt": "person", "instance_data_dir": photos(tmp_path / "p")}
+    rows = [
+        {**row, "class_data_dir": str(tmp_path / "class")},
+        {**row, "instance_prompt": "photo of hoanganh person", "class_prompt": "person"},
+        {**row, "class_data_dir": photos(tmp_path / "filled")},
+    ]
+    (tmp_path / "list.json").write_text(json.dumps(rows))
+    first, second, third = read_concepts_list(tmp_path / "list.json")
+    assert (first.identifier, first.class_noun, first.class_prompt) == ("hoanganh", "person", "person")
+    assert (first.class_data_dir, third.class_data_dir) == (None, str(tmp_path / "filled"))
+    assert first.caption(first.photos()[0]) == "hoanganh"
+    assert second.instance_prompt == "photo of hoanganh person"
+    assert [one.faults() for one in (first, second, third)] == [[], [], []]
+
+
+@pytest.mark.parametrize("content", [None, "{", "{}x", '[{"instance_prompt": "a"}]', "[1]", '{"a": 1}'])
+def test_another_file_is_refused_with_what_was_expected(tmp_path, content):
+    file = tmp_path / "list.json"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(UserError, match=r"(?s)concepts_list=.*expected a list of objects"):
+        read_concepts_list(file)

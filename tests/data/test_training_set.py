@@ -1,0 +1,82 @@
+"""Photos and prior pictures with their words, and which photos are held out."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image, ImageOps
+
+from avatar_exp.data.concept import Concept
+from avatar_exp.data.latents import moments, text_embedding
+from avatar_exp.data.photos import to_image
+from avatar_exp.data.training_set import split, training_set
+from avatar_exp.store import Store
+
+PHOTOS = [Path(f"{n:02d}.png") for n in range(12)]
+
+
+@pytest.mark.parametrize("holdout", [0, 1, 3, 12])
+def test_every_photo_is_on_one_side(holdout):
+    training, held = split(PHOTOS, holdout, 1337)
+    assert sorted([*training, *held]) == PHOTOS
+    assert len(held) == holdout
+    assert (training, held) == (sorted(training), sorted(held))
+
+
+def test_the_split_depends_on_names_and_seed_only():
+    _, held = split(PHOTOS, 3, 1337)
+    assert {photo.name for photo in split([Path("elsewhere") / p for p in reversed(PHOTOS)], 3, 1337)[1]} == {
+        photo.name for photo in held
+    }
+    assert len({tuple(split(PHOTOS, 3, seed)[1]) for seed in range(10)}) > 5
+
+
+def test_a_larger_holdout_contains_the_smaller():
+    assert set(split(PHOTOS, 2, 5)[1]) < set(split(PHOTOS, 4, 5)[1])
+
+
+@pytest.fixture
+def concept(tmp_path):
+    for n in range(5):
+        pixels = torch.rand(3, 80, 100, generator=torch.Generator().manual_seed(n)) * 2 - 1
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        to_image(pixels).save(tmp_path / "photos" / f"{n}.png")
+    (tmp_path / "photos" / "1.txt").write_text("{subject} with a hat")
+    return Concept("minh", str(tmp_path / "photos"))
+
+
+def make(concept, components, tmp_path, **options):
+    files = concept.photos()
+    chosen = {"resolution": 64, "flip": False, "text_is_trained": True, **options}
+    return training_set(concept, files[:3], files[3:], components, Store(tmp_path / "store"), **chosen)
+
+
+def test_photos_and_prior_pictures_stay_apart(concept, components, tmp_path):
+    made = make(concept, components, tmp_path)
+    assert (len(made.instance), len(made.prior)) == (3, 2)
+    assert {example.moments.mean.shape for example in [*made.instance, *made.prior]} == {(4, 8, 8)}
+    for k, file in enumerate(concept.photos()):
+        square = Image.open(file).crop((10, 0, 90, 80)).resize((64, 64), Image.Resampling.LANCZOS)
+        wanted = moments(components, Store(tmp_path / "other"), [square])[0]
+        assert torch.equal([*made.instance, *made.prior][k].moments.mean, wanted.mean)
+
+
+def test_each_picture_has_its_own_words(concept, components, tmp_path):
+    prompts = ["photo of minh person", "minh person with a hat", "photo of minh person"] + ["photo of a person"] * 2
+    trained = make(concept, components, tmp_path)
+    ids = components.token_ids(prompts)
+    assert torch.equal(torch.stack([one.text for one in [*trained.instance, *trained.prior]]), ids)
+    frozen = make(concept, components, tmp_path, text_is_trained=False)
+    states = [text_embedding(components, Store(tmp_path / "other"), prompt) for prompt in prompts]
+    assert torch.equal(torch.stack([one.text for one in [*frozen.instance, *frozen.prior]]), torch.stack(states))
+
+
+def test_mirrored_moments_are_of_the_mirrored_picture(concept, components, tmp_path):
+    plain, flipped = make(concept, components, tmp_path), make(concept, components, tmp_path, flip=True)
+    assert plain.instance[0].mirrored is None
+    square = ImageOps.mirror(
+        Image.open(concept.photos()[0]).crop((10, 0, 90, 80)).resize((64, 64), Image.Resampling.LANCZOS)
+    )
+    wanted = moments(components, Store(tmp_path / "other"), [square])[0]
+    assert torch.equal(flipped.instance[0].mirrored.mean, wanted.mean)
+    assert torch.equal(flipped.instance[0].moments.mean, plain.instance[0].moments.mean)

@@ -1,0 +1,124 @@
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from avatar_exp.pictures import read_record
+from runs.command import Commands, Result
+
+FEW = ("num_inference_steps=2", "num_images_per_prompt=1")
+
+
+def files(result: Result) -> list[Path]:
+    assert result.code == 0, result.err
+    return sorted(file for file in result.pictures.glob("*.png") if file.name != "sheet.png")
+
+
+def test_a_run_is_sampled_in_its_subjects_words(commands: Commands, finished: Result) -> None:
+    prompt = ("prompt={subject} on the beach", "num_images_per_prompt=3", "num_inference_steps=2", "seed=7")
+    ended = commands("sample", f"run={finished.run.path}", *prompt)
+    pictures = files(ended)
+    assert [file.name for file in pictures] == [f"00_hoanganh-person-on-the-beach_{seed}.png" for seed in (7, 8, 9)]
+    record = read_record(pictures[1])
+    assert (record["prompt"], record["seed"], record["model"]) == (
+        "hoanganh person on the beach",
+        8,
+        str(finished.run.path),
+    )
+    with Image.open(pictures[1]) as image:
+        assert image.size == (128, 128)
+        assert "Steps: 2, Sampler: DDIM, CFG scale: 7.5, Seed: 8, Size: 128x128" in image.info["parameters"]
+    with Image.open(ended.pictures / "sheet.png") as sheet:
+        assert sheet.width > 3 * 128 and sheet.height > 128
+    assert str(ended.pictures / "sheet.png") in ended.out
+
+
+def test_the_same_seed_draws_the_same_picture(commands: Commands, finished: Result) -> None:
+    same = (f"run={finished.run.path}", "prompt={subject}", *FEW)
+    first, again, other = (files(commands("sample", *same, f"seed={seed}"))[0] for seed in (3, 3, 4))
+    assert first.read_bytes() == again.read_bytes()
+    assert Image.open(first).tobytes() != Image.open(other).tobytes()
+
+
+def test_a_run_with_its_own_seed_draws_its_own_last_sample(commands: Commands, finished: Result) -> None:
+    prompt = ("prompt=photo of {subject}", "seed=1337", "batch_size=1")
+    (picture,) = files(commands("sample", f"run={finished.run.path}", *prompt, *FEW))
+    own = finished.run.step_samples(4) / "00_0.png"
+    pairs = zip(Image.open(picture).tobytes(), Image.open(own).tobytes(), strict=True)
+    assert max(abs(a - b) for a, b in pairs) <= 1
+
+
+def test_without_a_prompt_the_eight_good_ones_are_drawn(commands: Commands, finished: Result) -> None:
+    pictures = files(commands("sample", f"run={finished.run.path}", *FEW))
+    assert len(pictures) == 8
+    assert all("{" not in read_record(file)["prompt"] for file in pictures)
+
+
+def test_several_prompts_and_a_file_of_them(commands: Commands, finished: Result, tmp_path: Path) -> None:
+    lines = tmp_path / "prompts.txt"
+    lines.write_text("{class} in the snow\n\nảnh của {subject}\n")
+    prompts = ("prompts=['{subject}, pop art','{identifier}']", f"prompts_file={lines}")
+    pictures = files(commands("sample", f"run={finished.run.path}", *prompts, *FEW))
+    drawn = [read_record(file)["prompt"] for file in pictures]
+    assert drawn == ["hoanganh person, pop art", "hoanganh", "person in the snow", "ảnh của hoanganh person"]
+
+
+@pytest.mark.parametrize("step", ["best", "last", "4", "2"])
+def test_the_steps_that_were_kept(commands: Commands, finished: Result, step: str) -> None:
+    assert len(files(commands("sample", f"run={finished.run.path}", f"step={step}", "prompt={subject}", *FEW))) == 1
+
+
+def test_any_diffusers_folder(commands: Commands, finished: Result, tmp_path: Path) -> None:
+    folder = tmp_path / "pipeline"
+    shutil.copytree(finished.run.pipeline, folder)
+    named = commands("sample", f"run={folder}", "prompt={subject}, a {class}", "subject=minh woman", *FEW)
+    assert read_record(files(named)[0])["prompt"] == "minh woman, a woman"
+    unnamed = commands("sample", f"run={folder}", "prompt={subject}", *FEW)
+    assert unnamed.code == 2
+    assert "subject='hoanganh person'" in unnamed.err
+    within = commands("sample", f"run={finished.run.pipeline}", "prompt={subject}", *FEW)
+    assert read_record(files(within)[0])["prompt"] == "hoanganh person"
+
+
+@pytest.mark.parametrize("scheduler", ["DPMSolverMultistep", "EulerAncestralDiscrete", "PNDMScheduler", "DDPM"])
+def test_other_schedulers_by_name(commands: Commands, finished: Result, scheduler: str) -> None:
+    settings = (f"scheduler={scheduler}", "num_inference_steps=4", "num_images_per_prompt=1", "prompt={subject}")
+    (picture,) = files(commands("sample", f"run={finished.run.path}", *settings))
+    assert read_record(picture)["scheduler"] == scheduler
+    assert len(set(Image.open(picture).convert("L").tobytes())) > 8  # something was drawn
+
+
+def test_size_guidance_and_negative_prompt(commands: Commands, finished: Result) -> None:
+    settings = ("height=64", "width=192", "guidance_scale=1", "negative_prompt=hat, (red)", "prompt={subject}")
+    (picture,) = files(commands("sample", f"run={finished.run.path}", *settings, *FEW))
+    record = read_record(picture)
+    assert (record["guidance_scale"], record["negative_prompt"]) == (1, "hat, (red)")
+    assert Image.open(picture).size == (192, 64)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("scheduler=Magic", "scheduler=Magic: diffusers has none of that name"),
+        ("step=3", "Steps kept: 4 (chosen), 2"),
+        ("run=nowhere", "no weights are there (status: not a run)"),
+        ("prompts_file=nowhere.txt", "prompts_file=nowhere.txt"),
+        ("precision=8", "precision=8; expected one of"),
+        ("stepp=3", "did you mean step?"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said_shortly(
+    commands: Commands, finished: Result, override: str, said: str
+) -> None:
+    ended = commands("sample", f"run={finished.run.path}", "prompt={subject}", *FEW, override)
+    assert ended.code == 2
+    assert said in ended.err and "Traceback" not in ended.err
+
+
+def test_what_the_run_says_to_type_next_works(commands: Commands, finished: Result) -> None:
+    (line,) = [line for line in finished.out.splitlines() if line.startswith("next ")]
+    command = shlex.split(line)[1:]
+    assert command[:3] == ["python", "-m", "avatar_exp.sample"]
+    assert len(files(commands("sample", *command[3:], *FEW))) == 1

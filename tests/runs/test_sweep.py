@@ -1,0 +1,53 @@
+import json
+from pathlib import Path
+
+from runs.command import BARE, RAISE, Commands
+
+
+def test_a_sweep_has_a_folder_for_each_job_and_one_store(commands: Commands, tmp_path: Path) -> None:
+    ended = commands("train", "-m", *BARE, "lr=1e-6,2e-6", "max_steps=1", f"store={tmp_path}")
+    assert ended.code == 0, ended.err
+    first, second = ended.jobs
+    assert [job.path.name for job in ended.jobs] == ["000_lr-1e-6", "001_lr-2e-6"]
+    assert [job.info["status"] for job in ended.jobs] == ["finished", "finished"]
+    assert first.info["store_made"] == {"pictures": 2, "moments": 14}
+    assert second.info["store_made"] == {}
+    assert len(list(tmp_path.glob("pictures/*/picture.png"))) == 2
+    assert first.metrics.read_bytes() != second.metrics.read_bytes()
+
+
+def test_sweep_json_says_what_each_job_was_given(commands: Commands) -> None:
+    ended = commands("train", "-m", *BARE, "lr=1e-6,2e-6", "prior.weight=0.3", "seed=1,2", "max_steps=0")
+    (sweep,) = ended.outputs.glob("sweeps/*")
+    jobs = json.loads((sweep / "sweep.json").read_text())
+    assert list(jobs) == ["000", "001", "002", "003"]
+    assert [job.path.name for job in ended.jobs][2] == "002_lr-2e-6_seed-1"
+    assert {"lr=2e-6", "seed=1", "prior.weight=0.3", "concept=hoanganh"} <= set(jobs["002"])
+
+
+def test_a_failing_job_does_not_stop_the_others(commands: Commands) -> None:
+    steps = "+callbacks.stop.step=9,1,8"
+    ended = commands("train", "-m", *BARE, RAISE, steps, "max_steps=2")
+    assert ended.code == 1
+    assert [job.info["status"] for job in ended.jobs] == ["finished", "failed", "finished"]
+    failed = ended.jobs[1]
+    assert failed.path.name == "001_callbacks.stop.step-1"
+    assert "1 job(s) of this sweep failed" in ended.err
+    for said in (failed.path.name, "+callbacks.stop.step=1 ", "stopped on purpose", str(failed.path / "train.log")):
+        assert said in ended.err
+    assert "RuntimeError" in (failed.path / "train.log").read_text()
+
+
+def test_a_job_without_photos_is_named_and_the_exit_code_says_so(commands: Commands, tmp_path: Path) -> None:
+    folders = f"concept.instance_data_dir={tmp_path},data/hoanganh"
+    ended = commands.in_process_of_its_own("train", "-m", *BARE, folders, "max_steps=1")
+    assert ended.code == 1
+    assert [job.info["status"] for job in ended.jobs] == ["failed", "finished"]
+    assert "no picture in it" in ended.err and "Traceback" not in ended.err
+
+
+def test_a_typing_error_stops_a_sweep_before_its_first_job(commands: Commands) -> None:
+    ended = commands("train", "-m", *BARE, "lrr=1e-6,2e-6")
+    assert ended.code == 2
+    assert "did you mean lr?" in ended.err
+    assert ended.jobs == []

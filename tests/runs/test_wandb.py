@@ -1,0 +1,138 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from runs.command import BARE, RAISE, SHORT, Commands, Result
+from runs.wandb_file import Logged
+
+TRAIN = ("loss", "loss_instance", "loss_prior", "lr", "lr_text_encoder", "grad_norm", "images_per_s")
+SCORES = ("identity_clip", "identity")
+LOGGED = (*BARE, "logger=wandb", "max_steps=2", "sample_every=2", "scoring.prompts=['photo of {subject}']")
+
+
+@pytest.fixture(scope="session")
+def logged(finished: Result) -> Logged:
+    return Logged(finished.run.path)
+
+
+def everything_in(folder: Path) -> bytes:
+    """Names and bytes of all files."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return b"\n".join(str(file.relative_to(folder)).encode() + b"\n" + file.read_bytes() for file in files)
+
+
+def test_every_figure_is_logged_over_the_axis_step(logged: Logged) -> None:
+    wanted = {f"train/{name}" for name in TRAIN} | {f"score/{name}" for name in SCORES} | {"samples/grid"}
+    assert wanted | {"samples/photo of hoanganh person", "step"} <= logged.keys
+    assert logged.step_metrics == {"", "step"}
+    train = [row for row in logged.history if "train/loss" in row]
+    assert [row["step"] for row in train] == [2, 4]
+    assert [row["step"] for row in logged.history if "score/identity" in row] == [0, 2, 4]
+
+
+def test_the_best_and_the_last_scores_are_in_the_summary(logged: Logged, finished: Result) -> None:
+    info = finished.run.info
+    for which, step in (("best", info["best_step"]), ("last", 4)):
+        for name in SCORES:
+            assert logged.summary[f"{which}/{name}"] == info["scores"][str(step)][f"score/{name}"]
+
+
+def test_pictures_have_captions_and_stable_keys(logged: Logged) -> None:
+    pictures = [row["samples/photo of hoanganh person on the beach"] for row in logged.history if "samples/grid" in row]
+    assert len(pictures) == 3
+    assert pictures[1]["captions"] == ["photo of hoanganh person on the beach, step 2"]
+    for file in pictures[1]["filenames"]:
+        with Image.open(logged.folder / "files" / file) as image:
+            assert image.size == (128, 128)
+
+
+def test_the_config_is_resolved_and_flat(logged: Logged) -> None:
+    ours = {key: value for key, value in logged.config.items() if key != "_wandb"}
+    assert (ours["lr"], ours["trainer.max_steps"], ours["model.lr_scale"]) == (1e-6, 4, 50)
+    assert ours["concept.identifier"] == "hoanganh"
+    assert not any(isinstance(value, dict) or "${" in str(value) for value in ours.values())
+
+
+def test_the_run_has_the_id_of_run_json_and_is_closed(logged: Logged, finished: Result) -> None:
+    assert logged.run.run_id == finished.run.info["wandb_id"]
+    assert logged.run.project == "avatar_exp"
+    assert logged.run.display_name == f"hoanganh/{finished.run.path.name}"
+    assert logged.exit_code == 0
+
+
+def test_nothing_else_leaves_the_machine(logged: Logged, finished: Result, commands: Commands) -> None:
+    names = {file.name for file in logged.folder.rglob("*") if file.is_file()}
+    assert not names & {"requirements.txt", "wandb-metadata.json", "output.log", "diff.patch", "conda-environment.yaml"}
+    assert not any(name.endswith(".py") for name in names)
+    sent = everything_in(logged.folder)
+    assert b"import pytorch_lightning" not in sent
+    for photo in Path("data/hoanganh").glob("*.png"):
+        assert photo.read_bytes()[1000:3000] not in sent
+    assert list(commands.home.iterdir()) == []
+
+
+def test_pictures_stay_here_when_told(commands: Commands) -> None:
+    ended = commands("train", *LOGGED, "logger.images=false")
+    assert "numbers go to" in ended.out and "pictures of hoanganh stay here" in ended.out
+    logged = Logged(ended.run.path)
+    assert list(logged.folder.rglob("*.png")) == []
+    assert not any(key.startswith("samples/") for key in logged.keys)
+    assert "train/loss" in logged.keys
+    assert len(list(ended.run.samples.rglob("*.png"))) == 3
+
+
+def test_privacy_keeps_the_subject_out_of_every_byte(commands: Commands, tmp_path: Path) -> None:
+    photos = tmp_path / "private-album"
+    shutil.copytree("data/hoanganh", photos)
+    concept = ("concept=person", "concept.identifier=Quynhanhxyz", f"concept.instance_data_dir={photos}")
+    ended = commands("train", *LOGGED, *concept, "privacy=true", "scoring.prompts=['photo of {subject} qwertz']")
+    assert ended.code == 0, ended.err
+    folder = ended.run.path / "wandb"
+    sent = everything_in(folder).lower()
+    for secret in (b"quynhanhxyz", b"private-album", b"qwertz", b"\x89png"):
+        assert secret not in sent, secret
+    assert "train/loss" in Logged(ended.run.path).keys
+
+
+def test_a_resumed_run_goes_on_under_its_id(commands: Commands) -> None:
+    stopped = commands("train", *LOGGED, "checkpoint_every=1", RAISE, "+callbacks.stop.step=2", "max_steps=3")
+    first = Logged(stopped.run.path)
+    assert first.exit_code == 1
+    shutil.rmtree(stopped.run.path / "wandb")
+    assert commands("train", f"resume={stopped.run.path}").code == 0
+    second = Logged(stopped.run.path)
+    assert second.run.run_id == first.run.run_id == stopped.run.info["wandb_id"]
+    assert second.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("logger", "file"), [("csv", "**/metrics.csv"), ("tensorboard", "**/events.out.tfevents.*"), ("none", None)]
+)
+def test_other_loggers(commands: Commands, logger: str, file: str | None) -> None:
+    ended = commands("train", *LOGGED, f"logger={logger}")
+    assert ended.code == 0, ended.err
+    run = ended.run
+    assert not (run.path / "wandb").exists()
+    assert "wandb" not in ended.out
+    assert run.metrics.is_file() and run.info["status"] == "finished"
+    if file:
+        assert len(list(run.path.glob(file))) == 1
+
+
+def test_the_jobs_of_a_sweep_are_one_group(commands: Commands) -> None:
+    ended = commands("train", "-m", *LOGGED, "lr=1e-6,2e-6")
+    groups = {Logged(job.path).run.run_group for job in ended.jobs}
+    assert groups == {ended.jobs[0].path.parent.name}
+    assert len({Logged(job.path).run.run_id for job in ended.jobs}) == 2
+
+
+def test_numbers_are_json(finished: Result) -> None:
+    for line in finished.run.metrics.read_text().splitlines():
+        json.loads(line, parse_constant=lambda value: pytest.fail(value))
+
+
+def test_the_short_run_is_the_default_logger(finished: Result) -> None:
+    assert not any(one.startswith("logger") for one in SHORT)
