@@ -148,6 +148,11 @@ class RunFolder:
         return self.path / "checkpoints" / "last.ckpt"
 
     @property
+    def incumbent(self) -> Path:
+        """The trained weights of the best step so far, where ``choose=best``."""
+        return self.path / "checkpoints" / "best.safetensors"
+
+    @property
     def pipeline(self) -> Path:
         """The chosen weights as a diffusers folder."""
         return self.path / "pipeline"

@@ -21,9 +21,9 @@ log = logging.getLogger("avatar_exp")
 def job(config: DictConfig, origin: Origin) -> None:
     """Draw every prompt, write the PNGs and their sheet."""
     run = RunFolder(Path(config.run))
-    folder = weights_folder(run, str(config.step))
+    weights = what_to_load(run, str(config.step))
     prompts = [_filled(prompt, config, run) for prompt in asked_prompts(config, run)]
-    components = _load(config, folder)
+    components = _load(config, weights)
     side = components.resolution
     from avatar_exp.sampling import Request
 
@@ -42,6 +42,17 @@ def job(config: DictConfig, origin: Origin) -> None:
         for number in range(config.num_images_per_prompt)
     ]
     _draw(components, requests, config, origin.folder)
+
+
+def what_to_load(run: RunFolder, step: str) -> dict[str, Any]:
+    """The arguments of ``models.load.load``: the folder of ``step``, or for step 0 the base that the run began with.
+
+    Raises:
+        UserError: if the weights are not there.
+    """
+    if step == "0" and run.resolved.is_file():
+        return {key: value for key, value in OmegaConf.load(run.resolved).model.items() if key != "_target_"}
+    return {"path": str(weights_folder(run, step))}
 
 
 def weights_folder(run: RunFolder, step: str) -> Path:
@@ -104,7 +115,7 @@ def _filled(prompt: str, config: DictConfig, run: RunFolder) -> str:
     return fill(prompt, subject, class_noun or subject.split()[-1], identifier or "")
 
 
-def _load(config: DictConfig, folder: Path) -> "Components":
+def _load(config: DictConfig, weights: dict[str, Any]) -> "Components":
     import torch
 
     from avatar_exp.config.decide import PRECISIONS
@@ -117,7 +128,7 @@ def _load(config: DictConfig, folder: Path) -> "Components":
         raise UserError(f"precision={config.precision}; expected one of {', '.join(PRECISIONS)}")
     if cuda and config.precision is None and torch.cuda.get_device_capability() < (8, 0):
         precision = "16-mixed"
-    components = load(str(folder)).to(torch.device("cuda" if cuda else "cpu"))
+    components = load(**weights).to(torch.device("cuda" if cuda else "cpu"))
     components.compute_dtype = compute_dtype(precision)
     return components
 

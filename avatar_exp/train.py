@@ -244,9 +244,10 @@ def fit(config: DictConfig, run: "Run", sets: "Sequence[TrainingSet]", opened: S
     data = build.instantiate(
         config.data, sets=sets, seed=config.seed, batch_size=config.batch_size, timesteps=timesteps
     )
+    checkpoint = again.go_back(run.folder) if config.resume else None  # before the callbacks read what is kept
     trainer = build.trainer(config, run, opened)
     if config.max_steps:
-        trainer.fit(module, datamodule=data, ckpt_path=again.go_back(run.folder) if config.resume else None)
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
         return trainer
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         callback.on_train_start(trainer, module)

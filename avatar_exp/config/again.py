@@ -69,6 +69,8 @@ def resumed_config(folder: RunFolder, overrides: Sequence[str]) -> DictConfig:
             )
         if key != "resume":
             OmegaConf.update(config, key, OmegaConf.from_dotlist([override.replace(key, "x", 1)]).x)
+        if key == "max_steps":  # the run may have been made with trainer.max_steps
+            OmegaConf.update(config, "trainer.max_steps", "${max_steps}")
     config.resume = str(folder.path)
     assert isinstance(config, DictConfig)
     return config
@@ -92,6 +94,8 @@ def go_back(folder: RunFolder) -> Path:
     keep_lines_to_step(folder.records, step)
     info = folder.info
     best = info.get("best_step")
+    if best is not None and best > step:
+        folder.incumbent.unlink(missing_ok=True)
     folder.update(
         scores={key: value for key, value in info.get("scores", {}).items() if int(key) <= step},
         best_step=best if best is not None and best <= step else None,

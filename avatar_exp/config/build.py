@@ -20,6 +20,7 @@ from avatar_exp.data.concept import Concept, read_concepts_list
 from avatar_exp.errors import UserError
 from avatar_exp.models.components import Components
 from avatar_exp.models.trainable import Method
+from avatar_exp.run_folder import safe_name
 from avatar_exp.training.module import DreamBooth
 from avatar_exp.training.run import Run
 
@@ -132,12 +133,20 @@ def logger(config: DictConfig, run: Run, sweep: Path | None) -> list[Any]:
     values = {key: value for key, value in flat(config).items() if not key.startswith(("logger.", "callbacks."))}
     subject = ", ".join(concept.identifier for concept in run.concepts)
     folder = run.folder.path
-    name = config.name or f"{folder.parent.name}/{folder.name}"
-    if config.privacy:
-        values = {key: value for key, value in values.items() if not key.startswith("concept")}
-        name, subject = folder.name, "the subject"
+    name, tags = config.name or f"{folder.parent.name}/{folder.name}", list(config.tags)
+    if config.privacy:  # a path, a prompt, a tag or a job's folder may hold the name too
+        values = {k: v for k, v in values.items() if not k.startswith("concept") and not _tells(v, run)}
+        tags = [tag for tag in tags if not _tells(tag, run)]
+        name = run.folder.info["wandb_id"] if _tells(folder.name, run) else folder.name
+        subject = "the subject"
         node |= {"images": False} if "images" in node else {}
     if "group" in node and node["group"] is None and sweep:
         node["group"] = sweep.name
     given = {"save_dir": str(folder), "run_id": run.folder.info.get("wandb_id"), "config": values, "name": name}
-    return [instantiate(node, **given, tags=list(config.tags), subject=subject)]
+    return [instantiate(node, **given, tags=tags, subject=subject)]
+
+
+def _tells(value: Any, run: Run) -> bool:
+    """Whether the name of a subject is in it."""
+    names = {name.casefold() for one in run.concepts for name in (one.identifier, safe_name(one.identifier))}
+    return any(name in str(value).casefold() for name in names)

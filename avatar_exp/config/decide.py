@@ -66,9 +66,6 @@ def decide(config: DictConfig, cuda: tuple[int, int] | None) -> list[str]:
 
     Returns:
         ``key=value`` of each decision, as it could have been typed.
-
-    Raises:
-        UserError: if a root key and its Lightning twin were set to different values.
     """
     _reconcile(config)
     before = {key: config[key] for key in ("precision", "sample_every", "score_every", "checkpoint_every")}
@@ -82,7 +79,7 @@ def decide(config: DictConfig, cuda: tuple[int, int] | None) -> list[str]:
 
 
 def _reconcile(config: DictConfig) -> None:
-    """``trainer.max_steps=5`` and ``max_steps=5`` mean the same."""
+    """``trainer.max_steps=5`` and ``max_steps=5`` mean the same; where both are given, Lightning's own."""
     for key in MIRRORED:
         if OmegaConf.is_interpolation(config.trainer, key):
             continue

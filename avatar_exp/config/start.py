@@ -86,7 +86,8 @@ def _command_line(command: str, arguments: Sequence[str]) -> list[str]:
     own_concepts = Path("data/conf")
     if own_concepts.is_dir():  # where prepare writes concept files
         overrides.append(f"hydra.searchpath=[{readable('x=file://' + str(own_concepts.resolve()))[2:]}]")
-    return overrides
+    # Flags last, in the order they came: argparse takes no override after `-m` or `--cfg job` if there was one before.
+    return sorted(overrides, key=lambda one: one.startswith("-") or not ("=" in one or one.startswith("~")))
 
 
 def start(

@@ -21,7 +21,7 @@ Batch = dict[str, Tensor]
 class SampleStream(IterableDataset[Batch]):
     """The micro-batches of one process from ``first_step`` on, for ever.
 
-    A batch has B photos, then B prior pictures if there are any; see ``collate`` for its tensors. Concepts take turns.
+    A batch has B photos, then B prior pictures if there are any; ``row`` says what of each. Concepts take turns.
     """
 
     def __init__(
@@ -37,6 +37,8 @@ class SampleStream(IterableDataset[Batch]):
         rank: int = 0,
         world: int = 1,
     ) -> None:
+        if len({bool(one.prior) for one in sets}) > 1:
+            raise ValueError("some concepts have prior pictures and some have none: their losses could not be compared")
         self.sets, self.seed, self.batch_size, self.timesteps, self.flip = sets, seed, batch_size, timesteps, flip
         self.first_step, self.accumulate, self.rank, self.world = first_step, accumulate, rank, world
 
@@ -51,7 +53,7 @@ class SampleStream(IterableDataset[Batch]):
     def batch(self, numbers: Sequence[int]) -> Batch:
         """The batch of the samples with these numbers: first their photos, then their prior pictures."""
         rows = [self.row(n, is_prior=False) for n in numbers]
-        if all(one.prior for one in self.sets):
+        if self.sets[0].prior:
             rows += [self.row(n, is_prior=True) for n in numbers]
         return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
 
@@ -96,6 +98,8 @@ class DreamBoothData(pl.LightningDataModule):
         """Args as in the config groups; ``sets`` were made at ``resolution`` and without the ``holdout`` photos."""
         super().__init__()
         self.resolution, self.holdout, self.flip = resolution, holdout, flip
+        if len({bool(one.prior) for one in sets}) > 1:
+            raise ValueError("some concepts have prior pictures and some have none: their losses could not be compared")
         self.sets, self.seed, self.batch_size, self.timesteps = sets, seed, batch_size, timesteps
 
     def train_dataloader(self) -> DataLoader[Batch]:

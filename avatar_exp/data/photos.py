@@ -15,7 +15,9 @@ PORTRAIT_BIAS = 0.35  # of a tall photo: the square sits a little above the midd
 def photo_files(folder: Path) -> list[Path]:
     """The picture files of a folder, sorted by name: the order must not depend on the file system."""
     return sorted(
-        file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
     )
 
 
@@ -30,7 +32,8 @@ def open_photo(path: Path) -> Image.Image:
         image = ImageOps.exif_transpose(file)
         if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
             values = np.asarray(image, dtype=np.float64)
-            image = Image.fromarray((values / max(values.max(), 1.0) * 255).astype(np.uint8))
+            white = max(values.max(), 1.0) if image.mode == "F" else 65535
+            image = Image.fromarray((values / white * 255).round().clip(0, 255).astype(np.uint8))
         if image.has_transparency_data:
             layer = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)

@@ -74,7 +74,7 @@ def use_xformers(unet: UNet2DConditionModel) -> bool:
     try:
         unet.enable_xformers_memory_efficient_attention()
     except (ImportError, ValueError, NotImplementedError, RuntimeError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         log.warning("model.attention=xformers is not available here (%s); staying on sdpa", reason)
         return False
     return True

@@ -1,5 +1,8 @@
 """Where the files of a model are: built in, in a folder, or on the Hugging Face hub (only what is needed of it)."""
 
+import contextlib
+import re
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,49 +44,52 @@ def locate(path: str, parts: Sequence[str] = (), revision: str | None = None, va
     if path == TINY or path.startswith(f"{TINY}/"):
         return _complete(tiny_folder() / path[len(TINY) :].lstrip("/"), path, parts)
     if Path(path).is_dir():
-        return _complete(Path(path), path, parts)
+        return _complete(Path(path), path, parts, variant)
     if path.count("/") != 1 or path.startswith((".", "/", "~")):
         raise UserError(f"model {path!r}: no such folder, and not a hub id (owner/name)")
     return _from_hub(GONE.get(path, path), parts, revision, variant)
 
 
-def missing_parts(folder: Path, parts: Sequence[str]) -> list[str]:
-    """The parts of which a config or the weights are absent."""
+def missing_parts(folder: Path, parts: Sequence[str], variant: str | None = None) -> list[str]:
+    """The parts of which a config or the weights (in that variant) are absent."""
+    dot = re.escape(f".{variant}") if variant else ""
+    weights = re.compile(rf"[^.]+{dot}(-\d+-of-\d+)?\.(safetensors|bin)")
 
     def is_there(part: str) -> bool:
         files = {file.name for file in (folder / part).glob("*") if file.is_file()}
         if part in ("tokenizer", "scheduler"):
             return bool(files)
-        return "config.json" in files and any(name.endswith((".safetensors", ".bin")) for name in files)
+        return "config.json" in files and any(weights.fullmatch(name) for name in files)
 
     return [part or "weights" for part in (parts or [""]) if not is_there(part)]
 
 
-def _complete(folder: Path, path: str, parts: Sequence[str]) -> Path:
-    missing = missing_parts(folder, parts)
+def _complete(folder: Path, path: str, parts: Sequence[str], variant: str | None = None) -> Path:
+    missing = missing_parts(folder, parts, variant)
     if missing:
-        raise UserError(f"model {path!r}: {folder} lacks {', '.join(missing)} (expected a diffusers folder)")
+        wanted = f"variant {variant} of {', '.join(missing)}" if variant else ", ".join(missing)
+        raise UserError(f"model {path!r}: {folder} lacks {wanted} (expected a diffusers folder)")
     return folder
 
 
 def _from_hub(repository: str, parts: Sequence[str], revision: str | None, variant: str | None) -> Path:
-    from huggingface_hub import constants, model_info, snapshot_download
+    from huggingface_hub import constants, snapshot_download
 
     wanted = patterns(parts, variant)
     try:
         cached = Path(snapshot_download(repository, revision=revision, allow_patterns=wanted, local_files_only=True))
-        if not missing_parts(cached, parts):
+        if not missing_parts(cached, parts, variant):
             return cached
     except OSError:  # LocalEntryNotFoundError among them
         pass
     try:
         if constants.HF_HUB_OFFLINE:
             raise OSError("HF_HUB_OFFLINE is set")
-        # One quick question first: the client itself would retry an unreachable host for most of a minute.
-        model_info(repository, revision=revision, timeout=CONNECT_SECONDS)
+        if not _hub_answers(CONNECT_SECONDS):  # the client itself would ask for most of a minute
+            raise OSError(f"{constants.ENDPOINT} does not answer")
         # Shows a bar with size and time left.
         return _complete(
-            Path(snapshot_download(repository, revision=revision, allow_patterns=wanted)), repository, parts
+            Path(snapshot_download(repository, revision=revision, allow_patterns=wanted)), repository, parts, variant
         )
     except UserError:
         raise
@@ -97,3 +103,19 @@ def _from_hub(repository: str, parts: Sequence[str], revision: str | None, varia
             + "\n  or give a folder:                      model.path=DIR"
             "\n  or use the built-in base:              model=tiny"
         ) from error
+
+
+def _hub_answers(seconds: float) -> bool:
+    """Whether the hub can be reached. Asked in a thread: a name server or a second address takes its own time."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+
+    answered = threading.Event()
+
+    def ask() -> None:
+        with contextlib.suppress(Exception):
+            get_session().head(constants.ENDPOINT, timeout=seconds)
+            answered.set()
+
+    threading.Thread(target=ask, daemon=True).start()
+    return answered.wait(seconds)

@@ -44,7 +44,7 @@ class Plot:
 
 def plot(title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Plot | None:
     """The named metrics as one plot; None if fewer than two points were logged of every one."""
-    series = {name: [(row["step"], float(row[name])) for row in rows if name in row] for name in names}
+    series = {name: [(row["step"], float(row[name])) for row in rows if {"step", name} <= row.keys()] for name in names}
     series = {name: points for name, points in series.items() if len(points) > 1}
     if not series:
         return None
@@ -63,12 +63,15 @@ def plot(title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) ->
     return Plot(title, lines, low, high, (first, last))
 
 
-def embedded(path: Path, width: int, quality: int = 88) -> str:
-    """A picture inside the page, no wider than ``width`` pixels: a ``data:`` address, JPEG."""
-    with Image.open(path) as image:
-        shown = image.convert("RGB")
-        if shown.width > width:
-            shown = shown.resize((width, round(shown.height * width / shown.width)), Image.Resampling.LANCZOS)
+def embedded(path: Path, width: int, quality: int = 88) -> str | None:
+    """A picture inside the page, no wider than ``width`` pixels: a ``data:`` address, JPEG; None if it is not there."""
+    try:
+        with Image.open(path) as image:
+            shown = image.convert("RGB")
+    except OSError:  # also one that was cut short
+        return None
+    if shown.width > width:
+        shown = shown.resize((width, round(shown.height * width / shown.width)), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     shown.save(buffer, "JPEG", quality=quality, subsampling=0)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
@@ -78,7 +81,7 @@ def samples_by_step(folder: RunFolder) -> list[dict[str, Any]]:
     """Newest step first: each with its pictures, as prompt, seed and file beside the page."""
     steps: dict[int, list[dict[str, Any]]] = {}
     for row in read_lines(folder.records):
-        if (folder.path / row["file"]).is_file():
+        if {"step", "file"} <= row.keys() and (folder.path / row["file"]).is_file():
             steps.setdefault(row["step"], []).append(row)
     return [{"step": step, "pictures": steps[step]} for step in sorted(steps, reverse=True)]
 
@@ -108,11 +111,12 @@ def write_report(path: Path) -> Path:
         title=os.path.basename(path.resolve()),
         concepts=", ".join(info.get("concept", [])),
         info=info,
-        grid=embedded(folder.grid, 1500) if folder.grid.is_file() else None,
+        grid=embedded(folder.grid, 1500),
         newest=[
-            {**picture, "source": embedded(path / picture["file"], 256)}
+            {**picture, "source": source}
             for step in samples_by_step(folder)[:1]
             for picture in step["pictures"]
+            if (source := embedded(path / picture["file"], 256))
         ],
         plots=[drawn for title, metrics in CURVES if (drawn := plot(title, metrics, rows))],
         score_names=names,

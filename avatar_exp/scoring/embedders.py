@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+import transformers
 from PIL import Image
 from torch import Tensor
-from transformers import AutoImageProcessor, AutoModel
+from transformers import AutoConfig, AutoImageProcessor, AutoModel
 
 from avatar_exp.models.locate import TINY, locate, tiny_folder
 
@@ -25,7 +26,9 @@ class Embedder:
         """
         folder = locate(name)
         self.name, self.device, self.batch_size = name, device, batch_size
-        self.model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval().to(device)
+        named = (AutoConfig.from_pretrained(folder, local_files_only=True).architectures or [""])[0]
+        kind = getattr(transformers, named) if named.endswith("WithProjection") else AutoModel  # Auto would drop it
+        self.model = kind.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval().to(device)
         self.processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
 
     def __call__(self, images: Sequence[Image.Image]) -> Tensor:
@@ -37,7 +40,8 @@ class Embedder:
             with torch.no_grad():
                 encode = getattr(self.model, "get_image_features", self.model)
                 output = encode(pixel_values=pixels)
-            pooled = getattr(output, "pooler_output", output)
+            pooled = getattr(output, "image_embeds", None)  # of CLIPVisionModelWithProjection
+            pooled = getattr(output, "pooler_output", output) if pooled is None else pooled
             features.append(pooled.flatten(1).float().cpu())
         return torch.cat(features)
 

@@ -225,4 +225,5 @@ HATS: dict[str, tuple[Callable[[Pen, float], None], float]] = {
 
 
 def draw_hat(pen: Pen, hat: str, face: Face) -> None:
+    """The hat, a little wider than the face, on top of the hair."""
     HATS[hat][0](pen, face.width + 0.12)

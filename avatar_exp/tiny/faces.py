@@ -73,6 +73,7 @@ class Face:
 
 
 def face_of(person: Identity) -> Face:
+    """The measures that every feature is placed by, from the proportions of a person."""
     half, jaw, taper = SHAPES[person.face]
     half += 0.035 * person.face_width
     tone = SKINS[person.skin]
@@ -112,6 +113,7 @@ def draw_head(pen: Pen, person: Identity, face: Face) -> None:
 
 
 def draw_freckles(pen: Pen, face: Face) -> None:
+    """Five spots on each cheek."""
     spot = mix(face.skin, (150, 64, 24), 0.6)
     for side in (-1, 1):
         for dx, dy in ((-0.14, 0.0), (0.0, -0.05), (0.13, 0.0), (-0.07, 0.1), (0.07, 0.1)):
@@ -138,6 +140,7 @@ def draw_eyes(pen: Pen, person: Identity, face: Face, expression: str) -> None:
 
 
 def draw_brows(pen: Pen, person: Identity, face: Face, expression: str, color: Color) -> None:
+    """Two brows; the expression lifts or lowers them."""
     width, lift = {"thin": (0.085, 0.05), "thick": (0.14, 0.05), "arched": (0.1, 0.12)}[person.brows]
     raised = {"surprised": 0.14, "laughing": 0.04, "serious": 0.0}.get(expression, 0.0)
     inner = 0.03 if expression == "serious" else 0.0
@@ -152,6 +155,7 @@ def draw_brows(pen: Pen, person: Identity, face: Face, expression: str, color: C
 
 
 def draw_nose(pen: Pen, person: Identity, face: Face) -> None:
+    """The nose, a shade of the skin."""
     shade, y = darker(face.skin, 0.28), face.nose_y
     if person.nose == "small":
         pen.line(arc(0, y - 0.07, 0.09, 0.08, 20, 160, 10), 0.08, shade)
@@ -172,6 +176,7 @@ def draw_nose(pen: Pen, person: Identity, face: Face) -> None:
 
 
 def draw_mouth(pen: Pen, person: Identity, face: Face, expression: str) -> None:
+    """The mouth: its curve is the expression, its colour the lips."""
     tone, share, shade = LIPS[person.lips]
     lip = darker(mix(face.skin, tone, share), shade)
     full = person.lips != "thin"
@@ -276,6 +281,7 @@ def draw_glasses(pen: Pen, person: Identity, face: Face) -> None:
 
 
 def draw_earrings(pen: Pen, person: Identity, face: Face) -> None:
+    """One at each ear."""
     metal = METALS[person.earrings]
     for side in (-1, 1):
         x = side * (face.width + 0.05)

@@ -27,6 +27,7 @@ def darker(color: Color, share: float = 0.2) -> Color:
 
 
 def lighter(color: Color, share: float = 0.2) -> Color:
+    """A share of white mixed in."""
     return mix(color, WHITE, share)
 
 
@@ -89,9 +90,11 @@ class Pen:
         self.draw, self.size, self.frame = draw, size, frame
 
     def shape(self, points: Iterable[Point], color: Color, opacity: float = 1.0) -> None:
+        """A filled polygon."""
         self.draw.polygon(self.frame.places(points, self.size), fill=(*color, round(255 * opacity)))
 
     def oval(self, x: float, y: float, rx: float, ry: float, color: Color, opacity: float = 1.0) -> None:
+        """A filled ellipse around (x, y)."""
         self.shape(arc(x, y, rx, ry), color, opacity)
 
     def line(self, points: Sequence[Point], width: float, color: Color) -> None:

@@ -72,10 +72,12 @@ def recorded(folder: RunFolder) -> Iterator[None]:
     folder.update(status="running", error=None)
     try:
         yield
-    except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into SystemExit
+    except (KeyboardInterrupt, SystemExit) as end:
         folder.update(status="interrupted")
         if folder.checkpoint.is_file():
             log.info("interrupted; to go on: python -m avatar_exp.train resume=%s", folder.path)
+        if isinstance(end, SystemExit) and end.code == 1:  # what Lightning turns Ctrl-C into
+            raise KeyboardInterrupt from end
         raise
     except BaseException as error:
         folder.update(status="failed", error=f"{type(error).__name__}: {error}")

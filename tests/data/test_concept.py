@@ -57,7 +57,7 @@ def test_a_sound_concept_has_no_faults(tmp_path):
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"identifier": " ", "instance_prompt": "{subject}"}, "concept.identifier is empty"),
+        ({"identifier": " ", "instance_prompt": "a {subject}"}, "concept.identifier is empty"),
         ({"instance_prompt": "photo of a person"}, "does not name the subject"),
         ({"instance_data_dir": "/no/such"}, "concept.instance_data_dir=/no/such: no such folder"),
         ({"class_data_dir": "/no/such"}, "concept.class_data_dir=/no/such: no folder with pictures"),

@@ -40,11 +40,11 @@ def assert_close(image, wanted, tolerance):
         assert np.abs(np.subtract(colour, wanted[corner])).max() <= tolerance
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tiff"])
-@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize(
+    ("orientation", "suffix"),
+    [*((n, "jpg") for n in STORED), *((n, s) for n in (6, 7) for s in ("png", "webp", "tiff"))],
+)
 def test_exif_orientation_is_honoured(tmp_path, orientation, suffix):
-    if suffix != "jpg" and orientation not in (6, 7):
-        pytest.skip("one mirrored and one rotated case are enough for the other formats")
     image, turn = upright(), STORED[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -70,7 +70,9 @@ def test_exif_orientation_is_honoured(tmp_path, orientation, suffix):
 )
 def test_modes_become_rgb(tmp_path, mode, suffix):
     file = tmp_path / f"a.{suffix}"
-    upright().convert(mode).save(file, **({"quality": 95} if suffix in ("jpg", "avif") else {}))
+    upright().convert(mode, palette=Image.Palette.ADAPTIVE).save(
+        file, **({"quality": 95} if suffix in ("jpg", "avif") else {})
+    )
     assert_close(open_photo(file), CORNERS, 30 if suffix in ("jpg", "gif", "avif") or mode == "P" else 1)
 
 
@@ -160,7 +162,7 @@ def test_pixels_and_pictures_are_each_others_inverse():
     pixels = to_tensor(image)
     assert pixels.shape == (3, 5, 7)
     assert (pixels.min() >= -1, pixels.max() <= 1) == (True, True)
-    assert pixels[:, 2, 3].tolist() == pytest.approx([level / 127.5 - 1 for level in image.getpixel((3, 2))])
+    assert pixels[:, 2, 3].tolist() == pytest.approx([level / 127.5 - 1 for level in image.getpixel((3, 2))], abs=1e-6)
     assert to_image(pixels).tobytes() == image.tobytes()
 
 

@@ -60,5 +60,5 @@ def test_ones_own_pictures_are_the_first_by_name(tmp_path):
 
 
 def test_ones_own_pictures_need_a_folder():
-    with pytest.raises(UserError, match="concept.class_data_dir=DIR"):
+    with pytest.raises(UserError, match=r"concept\.class_data_dir=DIR"):
         Folder().pictures(CONCEPT, 0, never)

@@ -120,13 +120,21 @@ class Commands:
                 code = 1
         return Result(code, out.getvalue(), err.getvalue(), outputs)
 
-    def in_process_of_its_own(self, command: str, *overrides: str, cwd: Path = ROOT) -> Result:
+    def in_process_of_its_own(
+        self, command: str, *overrides: str, cwd: Path = ROOT, add_outputs: bool = True
+    ) -> Result:
         """The same, as a user does it."""
         outputs = self.fresh_outputs()
+        arguments = self.arguments(command, overrides, outputs) if add_outputs else overrides
+        os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
         ended = subprocess.run(
-            [sys.executable, "-m", f"avatar_exp.{command}", *self.arguments(command, overrides, outputs)],
+            [sys.executable, "-m", f"avatar_exp.{command}", *arguments],
             cwd=cwd,
-            env={**os.environ, **self.environment, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests"), *sys.path])},
+            env={
+                **os.environ,
+                **self.environment,
+                "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests"), *sys.path]),
+            },
             capture_output=True,
             text=True,
         )

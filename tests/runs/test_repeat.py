@@ -29,8 +29,8 @@ def test_the_command_in_run_json_typed_anywhere_gives_the_same(
 ) -> None:
     typed = typed_again(finished.run.info["command"])
     outputs = commands.fresh_outputs()
-    ended = commands("train", *typed, f"outputs={outputs}", "logger=none", f"concept.instance_data_dir={ROOT}/data/hoanganh",
-                     cwd=tmp_path, outputs=outputs)  # fmt: skip
+    here = (f"outputs={outputs}", "logger=none", f"concept.instance_data_dir={ROOT}/data/hoanganh")
+    ended = commands("train", *typed, *here, cwd=tmp_path, outputs=outputs)
     assert ended.code == 0, ended.err
     assert_same(finished.run, ended.run)
 
@@ -41,7 +41,8 @@ def test_what_differs_is_said(commands: Commands, finished: Result) -> None:
     ended = commands("train", f"repeat={finished.run.path}", *changed, outputs=outputs)
     assert ended.code == 0, ended.err
     assert "differs in" in ended.out
-    assert "lr: 1e-06 -> 2e-06" in ended.out and "max_steps: 4 -> 1" in ended.out
+    assert "lr: 1e-06 -> 2e-06" in ended.out
+    assert "max_steps: 4 -> 1" in ended.out
     assert "seed:" not in ended.out
     assert ended.run.info["steps_done"] == 1
 

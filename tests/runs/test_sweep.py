@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from runs.command import BARE, RAISE, Commands
+from runs.command import BARE, RAISE, ROOT, Commands
 
 
 def test_a_sweep_has_a_folder_for_each_job_and_one_store(commands: Commands, tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_sweep_json_says_what_each_job_was_given(commands: Commands) -> None:
     jobs = json.loads((sweep / "sweep.json").read_text())
     assert list(jobs) == ["000", "001", "002", "003"]
     assert [job.path.name for job in ended.jobs][2] == "002_lr-2e-6_seed-1"
-    assert {"lr=2e-6", "seed=1", "prior.weight=0.3", "concept=hoanganh"} <= set(jobs["002"])
+    assert {"lr=2e-06", "seed=1", "prior.weight=0.3", "concept=hoanganh"} <= set(jobs["002"])
 
 
 def test_a_failing_job_does_not_stop_the_others(commands: Commands) -> None:
@@ -43,7 +43,8 @@ def test_a_job_without_photos_is_named_and_the_exit_code_says_so(commands: Comma
     ended = commands.in_process_of_its_own("train", "-m", *BARE, folders, "max_steps=1")
     assert ended.code == 1
     assert [job.info["status"] for job in ended.jobs] == ["failed", "finished"]
-    assert "no picture in it" in ended.err and "Traceback" not in ended.err
+    assert "no picture in it" in ended.err
+    assert "Traceback" not in ended.err
 
 
 def test_a_typing_error_stops_a_sweep_before_its_first_job(commands: Commands) -> None:
@@ -51,3 +52,20 @@ def test_a_typing_error_stops_a_sweep_before_its_first_job(commands: Commands) -
     assert ended.code == 2
     assert "did you mean lr?" in ended.err
     assert ended.jobs == []
+
+
+def test_flags_may_stand_anywhere(commands: Commands, tmp_path: Path) -> None:
+    (tmp_path / "data" / "conf").mkdir(parents=True)
+    shown = commands("train", "concept=hoanganh", "--cfg", "job", "lr=2e-6", cwd=tmp_path)
+    assert shown.code == 0, shown.err
+    assert "lr: 2.0e-06" in shown.out
+    photos = f"concept.instance_data_dir={ROOT}/data/hoanganh"
+    swept = commands("train", *BARE, photos, "-m", "seed=1,2", "max_steps=0", cwd=tmp_path)
+    assert [job.path.name for job in swept.jobs] == ["000_seed-1", "001_seed-2"]
+
+
+def test_ctrl_c_ends_the_whole_sweep(commands: Commands) -> None:
+    ctrl_c = (RAISE, "+callbacks.stop.step=1", "+callbacks.stop.error=KeyboardInterrupt")
+    ended = commands("train", "-m", *BARE, *ctrl_c, "seed=1,2")
+    assert ended.code == 130
+    assert [job.info["status"] for job in ended.jobs] == ["interrupted"]

@@ -54,7 +54,9 @@ def test_run_json_says_what_was_run_and_how_it_ended(finished: Result) -> None:
     assert (info["status"], info["error"]) == ("finished", None)
     assert (info["concept"], info["class_noun"], info["seed"]) == (["hoanganh"], ["person"], 1337)
     assert (info["steps_done"], info["chosen_step"]) == (4, 4)
-    assert info["base"]["fingerprint"] and info["photos"] and info["wandb_id"]
+    assert info["base"]["fingerprint"]
+    assert info["photos"]
+    assert info["wandb_id"]
     assert {"torch", "diffusers", "avatar_exp", "python"} <= set(info["versions"])
     assert set(info["scores"]) == {"0", "2", "4"}
     assert set(info["scores"]["4"]) == {"score/identity", "score/identity_clip"} == set(info["embedders"])
@@ -118,7 +120,8 @@ def test_the_report_is_one_file_that_asks_for_nothing(finished: Result) -> None:
     page = finished.run.report.read_text()
     assert set(re.findall(r'src="(.{5})', page)) == {"data:"}
     assert not re.search(r"https?://|<link|@import|<script src", page)
-    assert "hoanganh" in page and finished.run.info["command"].split()[-1] in page
+    assert "hoanganh" in page
+    assert finished.run.info["command"].split()[-1] in page
     assert ">finished<" in page
 
 
@@ -134,9 +137,12 @@ def test_the_last_lines_say_what_came_out_and_what_to_type_next(finished: Result
     run, lines = finished.run, finished.out.strip().splitlines()
     *six, upload = lines[-7:]
     assert [line.split()[0] for line in six] == ["scores", "chosen", "pictures", "report", "next", "repeat"]
-    assert "base ->" in six[0] and "last (step 4)" in six[0]
+    assert "base ->" in six[0]
+    assert "last (step 4)" in six[0]
     assert six[1] == "chosen    step 4: the last step (choose=last)"
-    assert str(run.grid) in six[2] and str(run.report) in six[3] and str(run.pipeline) in six[3]
+    assert str(run.grid) in six[2]
+    assert str(run.report) in six[3]
+    assert str(run.pipeline) in six[3]
     assert six[4].startswith(f"next      python -m avatar_exp.sample run={run.path} prompt=")
     assert six[5] == f"repeat    {run.info['command']}"
     assert upload.startswith("upload    wandb sync ")
@@ -176,7 +182,8 @@ def test_lightnings_own_keys_mean_ours(commands: Commands) -> None:
     run = commands("train", *BARE, "trainer.max_steps=2", "trainer.accumulate_grad_batches=2").run
     assert run.info["steps_done"] == 2
     resolved = run.resolved.read_text()
-    assert resolved.count("max_steps: 2") == 2 and resolved.count("accumulate_grad_batches: 2") == 2
+    assert resolved.count("max_steps: 2") == 2
+    assert resolved.count("accumulate_grad_batches: 2") == 2
 
 
 def test_a_run_that_fails_says_so_and_ends_with_1(commands: Commands) -> None:
@@ -190,7 +197,8 @@ def test_a_run_that_fails_says_so_and_ends_with_1(commands: Commands) -> None:
 def test_a_loss_that_is_no_number_stops_the_run_before_the_update(commands: Commands) -> None:
     poison = ("+callbacks.poison._target_=runs.callbacks.Poison", "checkpoint_every=1", "trainer.log_every_n_steps=1")
     ended = commands("train", *BARE, *poison)
-    assert ended.code == 1
+    assert ended.code == 2  # a lower lr usually cures it: something the user can mend
+    assert "Traceback" not in ended.err
     assert ended.run.info["error"].startswith("NonFiniteLossError: the loss is nan in step 2.")
     assert [row["step"] for row in read_lines(ended.run.metrics)] == [1]
     assert torch.load(ended.run.checkpoint, weights_only=True)["global_step"] == 1

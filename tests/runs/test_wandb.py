@@ -76,7 +76,8 @@ def test_nothing_else_leaves_the_machine(logged: Logged, finished: Result, comma
 
 def test_pictures_stay_here_when_told(commands: Commands) -> None:
     ended = commands("train", *LOGGED, "logger.images=false")
-    assert "numbers go to" in ended.out and "pictures of hoanganh stay here" in ended.out
+    assert "numbers go to" in ended.out
+    assert "pictures of hoanganh stay here" in ended.out
     logged = Logged(ended.run.path)
     assert list(logged.folder.rglob("*.png")) == []
     assert not any(key.startswith("samples/") for key in logged.keys)
@@ -88,13 +89,16 @@ def test_privacy_keeps_the_subject_out_of_every_byte(commands: Commands, tmp_pat
     photos = tmp_path / "private-album"
     shutil.copytree("data/hoanganh", photos)
     concept = ("concept=person", "concept.identifier=Quynhanhxyz", f"concept.instance_data_dir={photos}")
-    ended = commands("train", *LOGGED, *concept, "privacy=true", "scoring.prompts=['photo of {subject} qwertz']")
+    words = ("scoring.prompts=['photo of Quynhanhxyz in an azalea garden']", "tags=[first,of-quynhanhxyz]")
+    ended = commands("train", "-m", *LOGGED, *concept, "privacy=true", *words, "name=Quynhanhxyz", "seed=1,2")
     assert ended.code == 0, ended.err
-    folder = ended.run.path / "wandb"
-    sent = everything_in(folder).lower()
-    for secret in (b"quynhanhxyz", b"private-album", b"qwertz", b"\x89png"):
-        assert secret not in sent, secret
-    assert "train/loss" in Logged(ended.run.path).keys
+    for job in ended.jobs:
+        logged = Logged(job.path)
+        sent = (logged.file.read_bytes() + everything_in(logged.folder / "files")).lower()  # logs/ is not sent
+        for secret in (b"quynhanhxyz", b"private-album", b"azalea", b"\x89png"):
+            assert secret not in sent, secret
+        assert "train/loss" in logged.keys
+        assert list(logged.run.tags) == ["first"]
 
 
 def test_a_resumed_run_goes_on_under_its_id(commands: Commands) -> None:
@@ -116,8 +120,9 @@ def test_other_loggers(commands: Commands, logger: str, file: str | None) -> Non
     assert ended.code == 0, ended.err
     run = ended.run
     assert not (run.path / "wandb").exists()
-    assert "wandb" not in ended.out
-    assert run.metrics.is_file() and run.info["status"] == "finished"
+    assert "wandb:" not in ended.out
+    assert run.metrics.is_file()
+    assert run.info["status"] == "finished"
     if file:
         assert len(list(run.path.glob(file))) == 1
 

@@ -49,9 +49,9 @@ class Logged:
             self.run = record.run
             self.config |= {item.key: json.loads(item.value_json) for item in record.run.config.update}
         elif kind == "history":
-            self.history.append({name(item): json.loads(item.value_json) for item in record.history.item})
+            self.history.append(nested(record.history.item))
         elif kind == "summary":
-            self.summary |= {name(item): json.loads(item.value_json) for item in record.summary.update}
+            self.summary |= nested(record.summary.update)
         elif kind == "metric":
             self.step_metrics.add(record.metric.step_metric)
         elif kind == "exit":
@@ -63,6 +63,13 @@ class Logged:
         return {key for row in self.history for key in row}
 
 
-def name(item: Any) -> str:
-    """The key of a history or summary item."""
-    return item.key or "/".join(item.nested_key)
+def nested(items: Any) -> dict[str, Any]:
+    """The values of history or summary items; those of pictures come as ``[key, field]``."""
+    values: dict[str, Any] = {}
+    for item in items:
+        key, *fields = [item.key] if item.key else item.nested_key
+        if fields:
+            values.setdefault(key, {})["/".join(fields)] = json.loads(item.value_json)
+        else:
+            values[key] = json.loads(item.value_json)
+    return values

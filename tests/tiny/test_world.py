@@ -60,7 +60,8 @@ def test_every_hair_goes_with_every_hat_and_keeps_the_face_in_the_picture(hair_s
     person, place = replace(world.identity(1), hair=hair_style), world.scene(1, hat=hat, scale=0.6, style="photo")
     assert world.portrait(person, place, 32).size == (32, 32)
     left, top, right, bottom = world.face_box(person, place)
-    assert 0 < left < right < 1 and 0 < top < bottom <= 1
+    assert 0 < left < right < 1
+    assert 0 < top < bottom <= 1
 
 
 @pytest.mark.parametrize("style", world.SCENE["style"])
@@ -68,7 +69,9 @@ def test_a_picture_is_the_same_every_time_and_alike_at_every_size(style: str) ->
     for seed in range(4):
         person, place = world.identity(seed), world.scene(seed, style=style)
         small, large = world.portrait(person, place, 128), world.portrait(person, place, 512)
-        assert small.mode == "RGB" and small.size == (128, 128) and large.size == (512, 512)
+        assert small.mode == "RGB"
+        assert small.size == (128, 128)
+        assert large.size == (512, 512)
         assert small.tobytes() == world.portrait(person, place, 128).tobytes()
         gap = np.abs(np.asarray(small, dtype=np.int16) - np.asarray(large.reduce(4), dtype=np.int16))
         assert gap.mean() < 6
@@ -111,7 +114,8 @@ def test_attributes_tell_everything_discrete() -> None:
     person, place = world.identity(1), world.scene(1)
     truth = world.attributes(person, place)
     assert truth.keys() == world.PERSON.keys() | world.SCENE.keys()
-    assert truth["hair"] == person.hair and truth["background"] == place.background
+    assert truth["hair"] == person.hair
+    assert truth["background"] == place.background
 
 
 def test_landmarks_lie_in_the_face_and_turn_with_it() -> None:

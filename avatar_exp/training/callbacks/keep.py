@@ -28,10 +28,6 @@ class Keep(EverySteps):
         if best is not None and value is not None:
             self.best = (value, best)
 
-    @property
-    def _incumbent(self) -> Any:
-        return self.run.folder.checkpoint.with_name("best.safetensors")
-
     def at_step(self, trainer: pl.Trainer, module: Any, step: int) -> None:
         """Look at the step's score, and at its number."""
         if not trainer.is_global_zero:
@@ -44,18 +40,18 @@ class Keep(EverySteps):
             self.best = (value, step)
             self.run.folder.update(best_step=step)
             if self.choose == "best" and step:
-                self._incumbent.parent.mkdir(exist_ok=True)
-                with_average(module, lambda: save_file(weights(module), self._incumbent))
+                self.run.folder.incumbent.parent.mkdir(exist_ok=True)
+                with_average(module, lambda: save_file(weights(module), self.run.folder.incumbent))
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Put the chosen weights into the networks: what is written as pipeline/ is what they hold."""
         if pl_module.average is not None:
             pl_module.average.apply()
         chosen = trainer.global_step
-        if self.choose == "best" and self._incumbent.is_file():
+        if self.choose == "best" and self.run.folder.incumbent.is_file():
             assert self.best is not None
             chosen = self.best[1]
-            stored = load_file(self._incumbent)
+            stored = load_file(self.run.folder.incumbent)
             for name, parameter in pl_module.trained.named_parameters():
                 if name in stored:
                     parameter.data.copy_(stored[name])

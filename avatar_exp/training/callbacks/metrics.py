@@ -56,7 +56,11 @@ class Metrics(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """What was collected since the last row, so that a resumed run writes the rows of an uninterrupted one."""
-        return {"values": {name: list(v) for name, v in self._values.items()}, "images": self._images, "seconds": self._seconds}
+        return {
+            "values": {name: list(v) for name, v in self._values.items()},
+            "images": self._images,
+            "seconds": self._seconds,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on collecting."""

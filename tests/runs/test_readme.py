@@ -1,0 +1,102 @@
+"""Every command that the documents show is executed, shortened; what needs a GPU or the hub is composed."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from runs.command import BARE, ROOT, SHORT, Commands, Result
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "outputs" / "README.md", *ROOT.glob("docs/*.md")]
+NOT_RUN = ("git clone ", "python3 -m venv ", "pip install ", "hf download ", "wandb sync ", "make ")
+ELSEWHERE = ("model=sd15", "model=sd15_ft_mse", "experiment=viblo", "experiment=tutorial")  # a GPU or the hub
+
+
+def lines() -> list[str]:
+    """The lines of all ```bash blocks, continued ones joined, without comments."""
+    found = []
+    for document in DOCUMENTS:
+        for block in re.findall(r"```bash\n(.*?)```", document.read_text() if document.is_file() else "", re.DOTALL):
+            found += re.sub(r"\\\n\s*", "", block).splitlines()
+    shown = [re.sub(r"\s+#\s.*", "", line).strip() for line in found]
+    return list(dict.fromkeys(line for line in shown if line and not line.startswith("#")))
+
+
+RUN = [line for line in lines() if line.startswith("python -m avatar_exp.")]
+
+
+@pytest.fixture(scope="module")
+def resumable(commands: Commands) -> Result:
+    result = commands("train", *BARE, "max_steps=1", "keep_checkpoints=true")
+    assert result.code == 0, result.err
+    return result
+
+
+def shortened(command: str, overrides: list[str]) -> list[str]:
+    """What keeps a command short, said after what is shown."""
+    named = {one.partition("=")[0] for one in overrides}
+    if command == "tiny.world":
+        return ["--count", "1", "--size", "64"]
+    if command == "sample":
+        return ["num_inference_steps=2", "num_images_per_prompt=1"]
+    if named & {"resume", "--help", "--cfg"}:
+        return []
+    if set(overrides) & set(ELSEWHERE) and "model=tiny" not in overrides:
+        return ["--cfg", "job"]
+    if "-m" in overrides:
+        return [*SHORT, "max_steps=1", "sample_every=0", "logger=none"]
+    return [*SHORT, "max_steps=1", "sample_every=1"]
+
+
+def test_there_is_something_to_run() -> None:
+    assert len(RUN) > 5
+
+
+@pytest.mark.parametrize("line", RUN)
+def test_a_command_that_is_shown_works(
+    commands: Commands, finished: Result, resumable: Result, tmp_path: Path, line: str
+) -> None:
+    run = resumable if "resume=" in line else finished
+    for placeholder, real in {
+        r"outputs/train/\w+/DATE": run.run.path,
+        "DIFFUSERS_FOLDER": finished.run.pipeline,
+        "photos/minh": ROOT / "data" / "hoanganh",
+        r"--out \S+": f"--out {tmp_path}/out",
+    }.items():
+        line = re.sub(placeholder, str(real), line)
+    _, _, module, *overrides = shlex.split(line)
+    command = module.removeprefix("avatar_exp.")
+    more = shortened(command, overrides)
+    if "repeat=" in line:
+        more.append(f"outputs={tmp_path}")
+    if command.startswith("tiny."):
+        ended = commands.in_process_of_its_own(command, *overrides, *more, add_outputs=False)
+    else:
+        ended = commands(command, *overrides, *more)
+    assert ended.code == 0, ended.out + ended.err
+    if not {"--help", "--cfg"} & {*overrides, *more}:
+        made = tmp_path if command.startswith("tiny.") or "repeat=" in line else ended.outputs
+        assert "resume=" in line or any(file.is_file() for file in made.rglob("*.png")) or "-m" in overrides
+
+
+def test_every_other_line_is_known_and_names_what_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for line in lines():
+        for part in line.split(" && "):
+            if part.startswith("python -m avatar_exp."):
+                continue
+            assert part.startswith((*NOT_RUN, "cd ", ". .venv/bin/activate")), f"not known: {part}"
+            if part.startswith("make "):
+                assert part.split()[1] in targets
+            if constraints := re.search(r"-c (\S+)", part):
+                assert (ROOT / constraints.group(1)).is_file()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_that_a_document_links_to_exist(document: Path) -> None:
+    if not document.is_file():
+        pytest.skip(f"no {document.name}")
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target

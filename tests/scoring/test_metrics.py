@@ -1,0 +1,62 @@
+"""The metric's state adds up, however the pictures come in."""
+
+import pytest
+import torch
+
+from avatar_exp.scoring.functional import similarity
+from avatar_exp.scoring.metrics import SubjectSimilarity
+
+
+def features(count, seed):
+    return torch.randn(count, 6, generator=torch.Generator().manual_seed(seed))
+
+
+def loop(pictures, photos):
+    """Mean over pictures of the mean cosine to the photos, written out."""
+    total = 0.0
+    for picture in pictures.double():
+        for photo in photos.double():
+            total += float(picture @ photo / picture.norm() / photo.norm())
+    return total / len(pictures) / len(photos)
+
+
+@pytest.mark.parametrize("sizes", [[5], [1, 4], [2, 2, 1]])
+def test_the_value_is_the_loops_however_it_is_fed(sizes):
+    pictures, photos, metric = features(5, 0), features(3, 1), SubjectSimilarity()
+    for part in pictures.split(sizes):
+        metric.update(part, photos)
+    assert metric.compute().item() == pytest.approx(loop(pictures, photos), rel=1e-5)
+
+
+def test_several_concepts_weigh_by_their_pictures():
+    metric, parts = SubjectSimilarity(), [(features(4, 0), features(3, 1)), (features(1, 2), features(5, 3))]
+    for pictures, photos in parts:
+        metric.update(pictures, photos)
+    wanted = sum(len(pictures) * loop(pictures, photos) for pictures, photos in parts) / 5
+    assert metric.compute().item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_reset_forgets():
+    metric = SubjectSimilarity()
+    metric.update(features(2, 0), features(2, 1))
+    metric.reset()
+    metric.update(features(3, 2), features(2, 3))
+    assert metric.compute().item() == pytest.approx(similarity(features(3, 2), features(2, 3)).mean().item(), rel=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_before_the_first_picture_there_is_no_value():
+    assert torch.isnan(SubjectSimilarity().compute())
+
+
+def test_processes_are_summed():
+    """What torchmetrics does between processes: each state is reduced by its sum."""
+    metrics = [SubjectSimilarity() for _ in range(2)]
+    photos = features(3, 9)
+    for n, metric in enumerate(metrics):
+        metric.update(features(2 + n, n), photos)
+    assert {name: reduce.__name__ for name, reduce in metrics[0]._reductions.items()} == dict.fromkeys(
+        ("total", "count"), "dim_zero_sum"
+    )
+    value = sum(metric.total for metric in metrics) / sum(metric.count for metric in metrics)
+    assert value.item() == pytest.approx(loop(torch.cat([features(2, 0), features(3, 1)]), photos), rel=1e-5)

@@ -1,0 +1,178 @@
+"""One training step of DreamBooth against the paper's equations written out in plain torch."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from avatar_exp.data.datamodule import SampleStream
+from avatar_exp.data.latents import Moments
+from avatar_exp.data.training_set import Example, TrainingSet
+from avatar_exp.models.trainable import Method
+from avatar_exp.training.module import DreamBooth, NonFiniteLossError
+
+PRIOR_WEIGHT = 0.3
+
+
+def adamw(groups):
+    return torch.optim.AdamW(groups)
+
+
+def constant(optimizer, **schedule):
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
+
+
+def module_of(components, method=None, **options):
+    chosen = {"optimizer": adamw, "lr_scheduler": constant, "prior_weight": PRIOR_WEIGHT, **options}
+    chosen.setdefault("learning_rates", {"unet": 1e-3, "text_encoder": 1e-4})
+    return DreamBooth(components, (method or Method()).prepare(components), **chosen)
+
+
+def batch_of(components, size, prior, text_is_trained=True):
+    def example(seed, prompt):
+        mean, log_variance = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(seed))
+        ids = components.token_ids([prompt])
+        with torch.no_grad():
+            return Example(
+                Moments(mean * 5, log_variance - 3), None, ids[0] if text_is_trained else components.text_states(ids)[0]
+            )
+
+    instance = [example(n, "photo of minh person") for n in range(3)]
+    class_pictures = [example(10 + n, "photo of a person") for n in range(4)] if prior else []
+    stream = SampleStream([TrainingSet(instance, class_pictures)], seed=1, batch_size=size, timesteps=1000)
+    return next(iter(stream))
+
+
+def plain_loss(components, batch, size, prior):
+    """Ruiz et al. 2022, eq. 2, sample by sample, in the order of the papers; nothing of the project's is called."""
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float32) ** 2
+    alpha_bar = torch.cumprod(1 - betas, dim=0)
+    errors = []
+    for k in range(len(batch["timesteps"])):
+        t = int(batch["timesteps"][k])
+        deviation = torch.exp(batch["log_variance"][k] / 2)
+        x0 = (batch["mean"][k] + deviation * batch["posterior_noise"][k]) * components.vae.config.scaling_factor
+        signal, spread = alpha_bar[t] ** 0.5, (1 - alpha_bar[t]) ** 0.5
+        noisy = signal * x0 + spread * batch["noise"][k]
+        states = components.text_encoder(batch["text"][k : k + 1]).last_hidden_state
+        output = components.unet(noisy[None], t, encoder_hidden_states=states).sample[0]
+        is_v = components.scheduler.config.prediction_type == "v_prediction"
+        wanted = signal * batch["noise"][k] - spread * x0 if is_v else batch["noise"][k]
+        errors.append(((output - wanted) ** 2).sum() / wanted.numel())
+    instance = sum(errors[:size]) / size
+    return instance + PRIOR_WEIGHT * sum(errors[size:]) / size if prior else instance
+
+
+def gradients(components):
+    trained = [*components.unet.parameters(), *components.text_encoder.parameters()]
+    found = [p.grad.clone() for p in trained if p.grad is not None]
+    for parameter in trained:
+        parameter.grad = None
+    return found
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("prior", [True, False])
+def test_loss_and_gradients_are_the_equations(components, prior, size, prediction_type):
+    components.scheduler.register_to_config(prediction_type=prediction_type)
+    module = module_of(components)
+    batch = batch_of(components, size, prior)
+    assert len(batch["timesteps"]) == (2 * size if prior else size)
+    loss = module.training_step(batch, 0)["loss"]
+    loss.backward()
+    ours = gradients(components)
+    wanted = plain_loss(components, batch, size, prior)
+    wanted.backward()
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-6)
+    theirs = gradients(components)
+    assert len(ours) == len(theirs) > 80
+    difference = torch.cat([(one - two).flatten() for one, two in zip(ours, theirs, strict=True)]).norm()
+    assert difference < 3e-6 * torch.cat([one.flatten() for one in theirs]).norm()
+
+
+def test_both_losses_are_reported(components):
+    module, batch = module_of(components), batch_of(components, 2, True)
+    found = {name: value.item() for name, value in module.training_step(batch, 0).items()}
+    assert found["loss"] == pytest.approx(found["loss_instance"] + PRIOR_WEIGHT * found["loss_prior"])
+    per_sample = module.per_sample_loss(batch)
+    assert found["loss_instance"] == pytest.approx(per_sample[:2].mean().item(), rel=1e-5)
+
+
+def test_cached_text_states_give_the_same_loss(components):
+    """A frozen text encoder's states are stored; nothing else may differ."""
+    trained = module_of(components, Method(unet=True, text_encoder=True))
+    fresh = trained.per_sample_loss(batch_of(components, 2, True))
+    frozen = module_of(components, Method(unet=True, text_encoder=False))
+    stored = frozen.per_sample_loss(batch_of(components, 2, True, text_is_trained=False))
+    torch.testing.assert_close(fresh, stored, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", [Method(), Method(text_encoder=False), Method(unet=False)])
+def test_only_what_is_trained_gets_gradients(components, method):
+    module = module_of(components, method)
+    batch = batch_of(components, 1, True, text_is_trained=method.text_encoder)
+    module.training_step(batch, 0)["loss"].backward()
+    for name, network in components.modules.items():
+        with_gradient = any(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+        assert with_gradient == (name in module.trained)
+
+
+def test_checkpoints_hold_nothing_frozen(components):
+    keys = module_of(components, Method(text_encoder=False)).state_dict()
+    assert {key.split(".")[:2][1] for key in keys} == {"unet"}
+    assert len(keys) == len(components.unet.state_dict())
+
+
+def test_each_network_has_its_own_learning_rate(components):
+    configured = module_of(components).configure_optimizers()
+    groups = configured["optimizer"].param_groups
+    assert {group["name"]: group["lr"] for group in groups} == {"unet": 1e-3, "text_encoder": 1e-4}
+    assert [len(group["params"]) for group in groups] == [
+        len(list(network.parameters())) for network in (components.unet, components.text_encoder)
+    ]
+    assert configured["lr_scheduler"]["interval"] == "step"
+
+
+def test_the_schedule_is_told_its_length_in_optimizer_steps(components):
+    told = {}
+    module_of(
+        components, lr_warmup_steps=5, max_steps=40, lr_scheduler=lambda optimizer, **schedule: told.update(schedule)
+    ).configure_optimizers()
+    assert told == {"num_warmup_steps": 5, "num_training_steps": 40}
+
+
+def test_a_loss_that_is_not_finite_stops_before_anything_is_updated(components):
+    module, batch = module_of(components), batch_of(components, 1, True)
+    module._trainer = SimpleNamespace(global_step=7)
+    batch["mean"][0, 0, 0, 0] = float("nan")
+    with pytest.raises(NonFiniteLossError, match=r"nan in step 8.*loss_prior"):
+        module.training_step(batch, 0)
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_the_gradient_norm_is_of_all_that_is_trained(components):
+    module = module_of(components)
+    module.training_step(batch_of(components, 1, True), 0)["loss"].backward()
+    module.on_before_optimizer_step(adamw([{"params": list(module.parameters())}]))
+    by_hand = sum(p.grad.double().square().sum() for p in module.parameters() if p.grad is not None) ** 0.5
+    assert module.gradient_norm.item() == pytest.approx(by_hand.item(), rel=1e-5)
+
+
+def test_the_average_travels_with_the_checkpoint(components):
+    components.ema = 0.5
+    module, checkpoint = module_of(components), {}
+    components.unet.conv_in.weight.data += 1
+    module.average.step()
+    module.on_save_checkpoint(checkpoint)
+    saved = [p.clone() for p in checkpoint["average"]["shadow_params"]]
+    other = module_of(components)
+    other.on_load_checkpoint({"average": {**checkpoint["average"], "shadow_params": saved}})
+    with other.average.applied():
+        assert all(torch.equal(p, s) for p, s in zip(other.average._parameters, saved, strict=True))
+
+
+def test_without_an_average_the_checkpoint_has_none(components):
+    checkpoint = {}
+    module_of(components).on_save_checkpoint(checkpoint)
+    assert checkpoint == {}
