@@ -89,10 +89,12 @@ def components(tiny_random: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def commands(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Runs ``train`` and ``sample`` in this process; all runs share one store."""
+    """Runs ``train`` and ``sample`` in this process; all runs share one store. Gigabytes: gone at the end."""
     from runs.command import Commands
 
-    return Commands(tmp_path_factory.mktemp("runs"))
+    folder = tmp_path_factory.mktemp("runs")
+    yield Commands(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +102,8 @@ def finished(commands: Any) -> Any:
     """One finished run with everything on, for the tests that only look at it. It must not be changed."""
     from runs.command import SHORT
 
-    more = ("batch_size=2", "sample_every=2", "keep_steps=[2]", "trainer.log_every_n_steps=2", "text_encoder_lr=5e-7")
+    often = ("sample_every=2", "checkpoint_every=2", "keep_steps=[2]", "trainer.log_every_n_steps=2")
+    more = (*often, "batch_size=2", "text_encoder_lr=5e-7")
     result = commands("train", "concept=hoanganh", "lr=1e-6", *SHORT, *more)
     assert result.code == 0, result.out + result.err
     return result

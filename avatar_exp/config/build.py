@@ -1,67 +1,56 @@
-"""From config nodes to objects. Besides the commands, the only place that instantiates."""
+"""From a config to the objects of a run: concepts, base, training sets, module, trainer, logger."""
 
 import inspect
+import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import hydra.utils
 import pytorch_lightning as pl
+import torch
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import RichProgressBar
 
 from avatar_exp.config.again import flat
-from avatar_exp.config.decide import plain
+from avatar_exp.config.decide import faults, plain
 from avatar_exp.config.schema import ConceptConfig
 from avatar_exp.config.start import conf_dir
+from avatar_exp.config.targets import config_target_faults, factory, instantiate
 from avatar_exp.data.concept import Concept, read_concepts_list
-from avatar_exp.errors import UserError
-from avatar_exp.models.components import Components
+from avatar_exp.data.training_set import TrainingSet, split, training_set
+from avatar_exp.errors import UserError, raise_all
+from avatar_exp.models.components import Components, compute_dtype
 from avatar_exp.models.trainable import Method
-from avatar_exp.run_folder import safe_name
+from avatar_exp.progress import Phases
+from avatar_exp.run_folder import RunFolder, safe_name
+from avatar_exp.sampling import Request, stored_pictures
+from avatar_exp.store import Store
 from avatar_exp.training.module import DreamBooth
 from avatar_exp.training.run import Run
 
+log = logging.getLogger("avatar_exp")
 
-def target_faults(name: str, node: Any, given: Sequence[str] = ()) -> list[str]:
-    """What keeps a ``_target_`` from being called with its node's keys and the arguments ``given`` later."""
+
+def checked_concepts(config: DictConfig) -> list[Concept]:
+    """The concepts, once all faults of config and photos have been looked for."""
+    found, named = faults(config) + config_target_faults(config), []
     try:
-        target = hydra.utils.get_object(node["_target_"])
-        inspect.signature(target).bind_partial(**dict.fromkeys([key for key in node if key != "_target_"]))
-    except (ImportError, TypeError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        return [f"{name}._target_={node.get('_target_')}: {reason}"]
-    return []
-
-
-def config_target_faults(config: DictConfig) -> list[str]:
-    """The same for every open group of a config."""
-    named: list[tuple[str, Any]] = [(group, config[group]) for group in ("optimizer", "lr_scheduler", "trainer")]
-    named += [(f"callbacks.{key}", node) for key, node in config.callbacks.items() if node]
-    if config.logger:
-        named.append(("logger", config.logger))
-    return [fault for name, node in named for fault in target_faults(name, plain(node))]
-
-
-def instantiate(node: Any, **given: Any) -> Any:
-    """Call a node's ``_target_`` with its keys, as plain values, and with those of ``given`` that it takes."""
-    values = dict(plain(node) if OmegaConf.is_config(node) else node)
-    target = hydra.utils.get_object(values.pop("_target_"))
-    return target(**values, **taken(target, given))
-
-
-def taken(target: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that ``target`` has parameters for: Lightning's own callbacks take no ``run``."""
-    parameters = inspect.signature(target).parameters
-    return {key: value for key, value in given.items() if key in parameters}
-
-
-def factory(node: Any) -> partial[Any]:
-    """The ``_target_`` with its keys filled in, to be called later (an optimizer needs its parameters)."""
-    values = plain(node)
-    return partial(hydra.utils.get_object(values.pop("_target_")), **values)
+        named = concepts(config)
+    except UserError as error:
+        found.append(str(error))
+    for concept in named:
+        found += concept.faults()
+        if config.prior._target_.endswith(".Folder") and concept.class_data_dir is None:
+            found.append("prior=folder needs concept.class_data_dir=DIR, a folder with pictures of the class")
+        if not found and config.data.holdout >= len(concept.photos()):
+            found.append(
+                f"data.holdout={config.data.holdout} leaves none of {len(concept.photos())} photos to train on"
+            )
+        if not found and (advice := concept.advice()):
+            log.warning(advice)
+    raise_all(f"{len(found)} thing(s) to mend before this run can start:", found)
+    return named
 
 
 def concepts(config: DictConfig) -> list[Concept]:
@@ -95,6 +84,50 @@ def _concept(node: Any) -> Concept:
     return Concept(**values, sample_prompts=tuple(prompts) if prompts else None)
 
 
+def run(
+    config: DictConfig, folder: RunFolder, concepts: Sequence[Concept], device: torch.device, phases: Phases
+) -> Run:
+    """The base, on its device, and the record that the callbacks share."""
+    with phases.phase("loading the base"):
+        components = instantiate(config.model).to(device)
+    components.compute_dtype = compute_dtype(config.precision)
+    folder.update(base={"path": components.path, "fingerprint": components.fingerprint})
+    held_out = [split(concept.photos(), config.data.holdout, config.seed)[1] for concept in concepts]
+    references = [held or concept.photos() for held, concept in zip(held_out, concepts, strict=True)]
+    store, resolution = Store(Path(config.store)), config.data.resolution or components.resolution
+    if components.lr_scale != 1:
+        log.info(
+            "lr %g x %g (%s) = %g", config.lr, components.lr_scale, components.path, config.lr * components.lr_scale
+        )
+    return Run(folder, components, concepts, store, phases, config.seed, resolution, references)
+
+
+def training_sets(config: DictConfig, run: Run) -> list[TrainingSet]:
+    """Prior pictures and latents, from the store or made now."""
+    prior = instantiate(config.prior)
+    side = run.resolution
+    sets = []
+    for concept in run.concepts:
+        with run.phases.phase("prior pictures") as tick:
+
+            def draw(prompt: str, seeds: Sequence[int], sampler: Mapping[str, Any]) -> list[Path]:
+                requests = [Request(prompt, seed, height=side, width=side, **sampler) for seed in seeds]
+                return stored_pictures(run.components, run.store, requests, config.scoring.batch_size, tick)
+
+            pictures = prior.pictures(concept, config.seed, draw)
+        with run.phases.phase("latents") as tick:
+            photos, _ = split(concept.photos(), config.data.holdout, config.seed)
+            text_is_trained = config.method.text_encoder
+            sets.append(
+                training_set(
+                    concept, photos, pictures, run.components, run.store,
+                    resolution=side, flip=config.data.flip, text_is_trained=text_is_trained, tick=tick,
+                )
+            )  # fmt: skip
+    run.folder.update(store_made=run.store.made)
+    return sets
+
+
 def module(config: DictConfig, components: Components) -> DreamBooth:
     """The LightningModule, with the learning rates as this base wants them."""
     method: Method = instantiate(config.method)
@@ -112,6 +145,15 @@ def module(config: DictConfig, components: Components) -> DreamBooth:
         max_steps=config.max_steps,
         prior_weight=config.prior.weight,
     )
+
+
+def data(config: DictConfig, run: Run, sets: Sequence[TrainingSet]) -> pl.LightningDataModule:
+    """The DataModule that deals the samples."""
+    timesteps = run.components.scheduler.config.num_train_timesteps
+    made: pl.LightningDataModule = instantiate(
+        config.data, sets=sets, seed=config.seed, batch_size=config.batch_size, timesteps=timesteps
+    )
+    return made
 
 
 def trainer(config: DictConfig, run: Run, loggers: Sequence[Any]) -> pl.Trainer:

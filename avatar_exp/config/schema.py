@@ -1,7 +1,7 @@
 """Every key of a run, with its type, default and unit: one dataclass per config group.
 
 A field that a group hands to its ``_target_`` is tested against that signature. Groups whose targets differ in their
-arguments (optimizer, lr_scheduler, logger, callbacks) are open; ``config.build`` binds them to the signature at the
+arguments (optimizer, lr_scheduler, logger, callbacks) are open; ``config.targets`` binds them to the signature at the
 start, before anything is loaded.
 """
 

@@ -16,8 +16,8 @@ from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from avatar_exp.config import schema
-from avatar_exp.config.build import config_target_faults, target_faults
 from avatar_exp.config.start import _keys, conf_dir, explain, register
+from avatar_exp.config.targets import config_target_faults, target_faults
 from avatar_exp.data.concept import Concept
 from avatar_exp.sampling import Request
 

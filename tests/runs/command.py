@@ -35,9 +35,11 @@ SHORT = (
     "scoring.sampler.num_inference_steps=2",
     "scoring.seeds=1",
     "sample_every=4",
+    "checkpoint_every=0",  # a state is three times the weights: a hundred runs would write gigabytes
 )
 # ... and nothing of what most tests do not look at.
 BARE = (*SHORT, "model=tiny", "concept=hoanganh", "sample_every=0", "logger=none")
+KEPT = ("checkpoint_every=4", "keep_checkpoints=true")
 RAISE = "+callbacks.stop._target_=runs.callbacks.Raise"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runs.command import BARE, ROOT, SHORT, Commands, Result
+from runs.command import BARE, KEPT, ROOT, SHORT, Commands, Result
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "outputs" / "README.md", *ROOT.glob("docs/*.md")]
 NOT_RUN = ("git clone ", "python3 -m venv ", "pip install ", "hf download ", "wandb sync ", "make ")
@@ -28,7 +28,7 @@ RUN = [line for line in lines() if line.startswith("python -m avatar_exp.")]
 
 @pytest.fixture(scope="module")
 def resumable(commands: Commands) -> Result:
-    result = commands("train", *BARE, "max_steps=1", "keep_checkpoints=true")
+    result = commands("train", *BARE, *KEPT, "max_steps=1")
     assert result.code == 0, result.err
     return result
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from avatar_exp.run_folder import read_lines
-from runs.command import BARE, RAISE, Commands, Result, pictures, rows, unlike, weights
+from runs.command import BARE, KEPT, RAISE, Commands, Result, pictures, rows, unlike, weights
 
-EIGHT = ("max_steps=8", "checkpoint_every=4", "keep_checkpoints=true", "lr=1e-5")
+EIGHT = (*KEPT, "max_steps=8", "lr=1e-5")
 WAYS = {
     "adamw": ("optimizer=adamw", "lr_scheduler=cosine", "lr_warmup_steps=2", "sample_every=4"),
     "adamw, batch 2, accumulate 2, average": (
@@ -61,10 +61,10 @@ def test_ctrl_c_leaves_a_run_that_can_go_on(commands: Commands) -> None:
 
 
 def test_a_finished_run_goes_on_to_more_steps_as_if_they_had_been_asked_for(commands: Commands) -> None:
-    finished = commands("train", *BARE, "max_steps=4", "keep_checkpoints=true", "checkpoint_every=4", "seed=7")
+    finished = commands("train", *BARE, *KEPT, "max_steps=4", "seed=7")
     longer = commands("train", f"resume={finished.run.path}", "max_steps=6")
     assert longer.code == 0, longer.err
-    straight = commands("train", *BARE, "max_steps=6", "keep_checkpoints=true", "seed=7")
+    straight = commands("train", *BARE, *KEPT, "max_steps=6", "seed=7")
     assert finished.run.info["steps_done"] == 6
     assert unlike(state(straight), state(finished)) == []
 
@@ -97,7 +97,7 @@ def test_a_folder_without_a_run_is_refused(commands: Commands, tmp_path: Path) -
 def test_other_photos_make_it_another_run(commands: Commands, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     shutil.copytree("data/hoanganh", photos)
-    concept = (*BARE, f"concept.instance_data_dir={photos}", "max_steps=1", "keep_checkpoints=true")
+    concept = (*BARE, f"concept.instance_data_dir={photos}", "max_steps=1")
     run = commands("train", *concept).run
     (photos / "00.png").unlink()
     ended = commands("train", f"resume={run.path}", "max_steps=2")
@@ -109,7 +109,7 @@ def test_a_run_goes_on_beside_concept_files_of_ones_own(commands: Commands, tmp_
     concept = tmp_path / "data" / "conf" / "concept" / "minh.yaml"
     concept.parent.mkdir(parents=True)
     concept.write_text(f"identifier: minh\ninstance_data_dir: {Path('data/hoanganh').resolve()}\n")
-    mine = (*BARE, "concept=minh", "max_steps=1", "keep_checkpoints=true")
+    mine = (*BARE, *KEPT, "concept=minh", "max_steps=1")
     run = commands("train", *mine, cwd=tmp_path).run
     ended = commands("train", f"resume={run.path}", "max_steps=2", cwd=tmp_path)
     assert ended.code == 0, ended.err

@@ -10,7 +10,7 @@ from PIL import Image
 from avatar_exp.pictures import read_record
 from avatar_exp.run_folder import RunFolder, read_lines
 from avatar_exp.sampling import Request
-from runs.command import BARE, RAISE, SHORT, Commands, Result, unlike, weights
+from runs.command import BARE, KEPT, RAISE, SHORT, Commands, Result, unlike, weights
 
 PROMPTS = 8  # of conf/scoring/default.yaml
 PIPELINE = {
@@ -162,7 +162,7 @@ def test_without_a_step_the_store_is_filled_and_the_base_is_pictured(commands: C
 
 def test_the_best_step_is_chosen_not_the_last(commands: Commands) -> None:
     scored = ("callbacks.scores._target_=runs.callbacks.Scored", "choose=best", "sample_every=4", "keep_steps=[1,4]")
-    ended = commands("train", *BARE, *scored, "keep_checkpoints=true")
+    ended = commands("train", *BARE, *scored)
     run = ended.run
     assert (run.info["best_step"], run.info["chosen_step"]) == (1, 1), ended.err
     assert "chosen    step 1: the highest score/identity (choose=best)" in ended.out
@@ -172,7 +172,7 @@ def test_the_best_step_is_chosen_not_the_last(commands: Commands) -> None:
 
 
 def test_checkpoints_are_kept_when_asked_for(commands: Commands) -> None:
-    run = commands("train", *BARE, "keep_checkpoints=true").run
+    run = commands("train", *BARE, *KEPT).run
     assert [file.name for file in run.checkpoint.parent.iterdir()] == ["last.ckpt"]
     state = torch.load(run.checkpoint, weights_only=True)
     assert {name.split(".")[1] for name in state["state_dict"]} == {"unet", "text_encoder"}  # nothing frozen

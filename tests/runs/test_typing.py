@@ -7,7 +7,7 @@ import pytest
 
 from avatar_exp.pictures import read_record
 from avatar_exp.run_folder import RunFolder
-from runs.command import BARE, ROOT, Commands, Result, rows, typed_again
+from runs.command import BARE, KEPT, ROOT, Commands, Result, rows, typed_again
 
 HARD = "Ảnh của bà, [Huế] (2) a=b 'thật' {x} 50% $HOME"
 FEW = ("num_inference_steps=2", "num_images_per_prompt=1")
@@ -23,7 +23,7 @@ def photos(tmp_path: Path) -> Path:
 def test_paths_mean_themselves_in_every_command(commands: Commands, photos: Path, tmp_path: Path) -> None:
     outputs = tmp_path / HARD / "outputs"
     mine = (*BARE, "concept=person", "concept.identifier=minh", f"concept.instance_data_dir={photos}")
-    first = commands("train", *mine, "max_steps=1", "keep_checkpoints=true", f"outputs={outputs}", outputs=outputs)
+    first = commands("train", *mine, *KEPT, "max_steps=1", f"outputs={outputs}", outputs=outputs)
     assert first.code == 0, first.err
     run = first.run.path
 

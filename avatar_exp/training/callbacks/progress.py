@@ -1,5 +1,6 @@
 """How far training is: Lightning's Rich bar in a terminal, a plain line every 30 seconds elsewhere."""
 
+import logging
 import sys
 import time
 from typing import Any
@@ -8,6 +9,8 @@ import pytorch_lightning as pl
 
 from avatar_exp.progress import Ticker
 from avatar_exp.training.run import Run
+
+log = logging.getLogger("avatar_exp")
 
 
 class Progress(pl.Callback):
@@ -39,6 +42,7 @@ class Progress(pl.Callback):
         """Book the time."""
         seconds = time.monotonic() - self._started - (self._other_seconds() - self._others)
         self.run.phases.add("training", seconds)
+        log.info("training: %.1f s, %d steps", seconds, trainer.global_step - self._first_step)
 
     def _other_seconds(self) -> float:
         return sum(self.run.phases.seconds.values())
