@@ -7,6 +7,10 @@ class UserError(Exception):
     """What came, what was expected, what to do. Ends a command with exit code 2."""
 
 
+class RefusedError(UserError):
+    """A run cannot go on as asked; nothing was changed, and it stays what it was."""
+
+
 def raise_all(title: str, faults: Sequence[str]) -> None:
     """Raise one UserError that lists every fault found; do nothing if there is none."""
     if faults:

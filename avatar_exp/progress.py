@@ -15,8 +15,11 @@ TERMINAL_SECONDS = 0.5
 class Phases:
     """The seconds of each phase, in order; a phase that is entered again adds to its own."""
 
-    def __init__(self, on_change: Callable[[dict[str, float]], None] | None = None) -> None:
-        self.seconds: dict[str, float] = {}
+    def __init__(
+        self, on_change: Callable[[dict[str, float]], None] | None = None, before: dict[str, float] | None = None
+    ) -> None:
+        """``before``: the seconds of a run that goes on."""
+        self.seconds: dict[str, float] = dict(before or {})
         self._on_change = on_change
         self._started = time.monotonic()
 
@@ -53,13 +56,17 @@ class Ticker:
         self.terminal = sys.stdout.isatty()
         self._started = self._said = time.monotonic()
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the last word is old enough for another."""
+        return time.monotonic() - self._said >= (TERMINAL_SECONDS if self.terminal else PLAIN_SECONDS)
+
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """``done`` of ``total`` are ready; says so if the last word is old enough."""
         self.total = total
-        now = time.monotonic()
-        if now - self._said < (TERMINAL_SECONDS if self.terminal else PLAIN_SECONDS):
+        if not self.is_due:
             return
-        self._said = now
+        self._said = now = time.monotonic()
         left = (now - self._started) / max(done, 1) * (total - done)
         line = f"{self.name}: {done}/{total}, about {left:.0f} s left{', ' + note if note else ''}"
         if self.terminal:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA_VERSION = 1
-STATUSES = ("running", "finished", "failed", "interrupted")
 
 
 def safe_name(text: str, limit: int = 80) -> str:
@@ -177,7 +176,9 @@ class RunFolder:
 
     def update(self, **fields: Any) -> None:
         """Merge fields into run.json, atomically."""
-        write_json(self.run_json, {"schema_version": SCHEMA_VERSION, **self.info, **fields})
+        # Not ``info``, which takes a file that cannot be read for an empty one: it would be lost here.
+        before = json.loads(self.run_json.read_text()) if self.run_json.is_file() else {}
+        write_json(self.run_json, {"schema_version": SCHEMA_VERSION, **before, **fields})
 
     @property
     def exists(self) -> bool:

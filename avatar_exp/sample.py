@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from avatar_exp.config.decide import check_torchvision, chosen_precision
+from avatar_exp.config.machine import import_quietly
 from avatar_exp.config.start import Origin, conf_dir, start
-from avatar_exp.errors import UserError
+from avatar_exp.errors import UserError, raise_all
 from avatar_exp.run_folder import RunFolder, append_line
 
 if TYPE_CHECKING:
@@ -20,9 +22,12 @@ log = logging.getLogger("avatar_exp")
 
 def job(config: DictConfig, origin: Origin) -> None:
     """Draw every prompt, write the PNGs and their sheet."""
+    raise_all("this cannot be drawn:", faults(config))
     run = RunFolder(Path(config.run))
     weights = what_to_load(run, str(config.step))
     prompts = [_filled(prompt, config, run) for prompt in asked_prompts(config, run)]
+    check_torchvision()
+    import_quietly()
     components = _load(config, weights)
     side = components.resolution
     from avatar_exp.sampling import Request
@@ -42,6 +47,16 @@ def job(config: DictConfig, origin: Origin) -> None:
         for number in range(config.num_images_per_prompt)
     ]
     _draw(components, requests, config, origin.folder)
+
+
+def faults(config: DictConfig) -> list[str]:
+    """What is wrong with the numbers, one line each."""
+    at_least_one = ("num_images_per_prompt", "num_inference_steps", "batch_size")
+    found = [f"{key}={config[key]}: must be at least 1" for key in at_least_one if config[key] < 1]
+    for key in ("height", "width"):
+        if config[key] is not None and (config[key] < 64 or config[key] % 8):
+            found.append(f"{key}={config[key]}: must be a multiple of 8, from 64 on")
+    return found
 
 
 def what_to_load(run: RunFolder, step: str) -> dict[str, Any]:
@@ -67,8 +82,17 @@ def weights_folder(run: RunFolder, step: str) -> Path:
         return run.path
     info = run.info
     kept = sorted(int(folder.name.rpartition("_")[2]) for folder in run.path.glob("pipeline_step_*"))
-    if step in ("best", "last") or step == str(info.get("chosen_step")):
+    chosen, best = info.get("chosen_step"), info.get("best_step")
+    if step == "last" and info.get("steps_done") != chosen:
+        step = str(info.get("steps_done"))
+    if step in ("best", "last") or step == str(chosen):
         folder = run.pipeline
+        if step == "best" and best != chosen and best in kept:
+            folder = run.kept_step(best)
+        elif step == "best" and best not in (chosen, None):
+            log.info(
+                "step %s, which the run chose; its best score was at step %s, not kept (choose=best)", chosen, best
+            )
     else:
         folder = run.kept_step(int(step)) if step.isdigit() else run.path / "none"
     if not is_pipeline(folder):
@@ -118,16 +142,11 @@ def _filled(prompt: str, config: DictConfig, run: RunFolder) -> str:
 def _load(config: DictConfig, weights: dict[str, Any]) -> "Components":
     import torch
 
-    from avatar_exp.config.decide import PRECISIONS
     from avatar_exp.models.components import compute_dtype
     from avatar_exp.models.load import load
 
     cuda = torch.cuda.is_available()
-    precision = PRECISIONS.get(config.precision or ("bf16-mixed" if cuda else "32-true"))
-    if precision is None:
-        raise UserError(f"precision={config.precision}; expected one of {', '.join(PRECISIONS)}")
-    if cuda and config.precision is None and torch.cuda.get_device_capability() < (8, 0):
-        precision = "16-mixed"
+    precision = chosen_precision(config.precision, torch.cuda.get_device_capability() if cuda else None)
     components = load(**weights).to(torch.device("cuda" if cuda else "cpu"))
     components.compute_dtype = compute_dtype(precision)
     return components

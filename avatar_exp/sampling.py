@@ -79,8 +79,9 @@ def sample(
     made_by = {"sampler_version": SAMPLER_VERSION, "precision": str(components.compute_dtype).removeprefix("torch.")}
     for batch in batches(requests, batch_size):
         with components.inference():
-            latents = denoise(components, batch)
-            pixels = components.vae.decode(latents / components.vae.config.scaling_factor).sample
+            latents = denoise(components, batch) / components.vae.config.scaling_factor
+            # One by one: decoding takes the most memory of all, and a training state may lie beside it.
+            pixels = [components.vae.decode(latent[None]).sample[0] for latent in latents]
         for request, picture in zip(batch, pixels, strict=True):
             yield to_image(picture), {**asdict(request), **made_by}
 

@@ -43,6 +43,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.made: dict[str, int] = {}  # entries made by this process, by kind: what a sweep saves is seen here
+        self.used: dict[str, list[str]] = {}  # keys of the entries that were asked for, by kind
 
     def folder(self, kind: str, ingredients: Ingredients) -> Path:
         """Where an entry is, or would be."""
@@ -61,7 +62,7 @@ class Store:
         kind: str,
         ingredients: Sequence[Ingredients],
         make: Callable[[list[int]], Iterable[tuple[int, Write]]],
-        group: str = "",
+        group: str = "all",
     ) -> list[Path]:
         """The folders of many entries that are best made together.
 
@@ -75,10 +76,12 @@ class Store:
         Raises:
             RuntimeError: if ``make`` left out an entry that it was asked for.
         """
+        keys = self.used.setdefault(kind, [])
+        keys += [key for key in map(content_key, ingredients) if key not in keys]
         if all(self.has(kind, one) for one in ingredients):
             return [self.folder(kind, one) for one in ingredients]
         (self.root / kind).mkdir(parents=True, exist_ok=True)
-        with FileLock(self.root / kind / f".{group or content_key(ingredients[0])}.lock"):
+        with FileLock(self.root / kind / f".{group}.lock"):
             missing = {content_key(one): n for n, one in enumerate(ingredients) if not self.has(kind, one)}
             if missing:  # else another job made them while this one waited
                 for index, write in make(sorted(missing.values())):

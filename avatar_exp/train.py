@@ -13,7 +13,7 @@ from avatar_exp.config import again
 from avatar_exp.config.machine import import_and_decide
 from avatar_exp.config.overrides import typed
 from avatar_exp.config.start import Origin, start
-from avatar_exp.errors import UserError
+from avatar_exp.errors import RefusedError
 from avatar_exp.progress import Phases
 from avatar_exp.run_folder import RunFolder, write_atomically
 
@@ -30,14 +30,18 @@ log = logging.getLogger("avatar_exp")
 def job(config: DictConfig, origin: Origin) -> float | None:
     """One run, from its composed config; its folder and its report say how it ended."""
     from avatar_exp.report.page import write_report
-    from avatar_exp.training.record import recorded
+    from avatar_exp.training.record import only_one, recorded
 
     folder = RunFolder(origin.folder)
-    try:
-        with recorded(folder):
-            return train(config, folder, origin)
-    finally:
-        write_report(folder.path)
+    with only_one(folder):
+        try:
+            with recorded(folder):
+                return train(config, folder, origin)
+        finally:
+            try:
+                write_report(folder.path)
+            except Exception:  # a page must not hide how the run ended
+                log.exception("the report could not be written")
 
 
 def train(config: DictConfig, folder: RunFolder, origin: Origin) -> float | None:
@@ -49,13 +53,14 @@ def train(config: DictConfig, folder: RunFolder, origin: Origin) -> float | None
     Raises:
         UserError: for what the user can mend; all faults of config and photos at once, before anything is loaded.
     """
-    phases = Phases(lambda seconds: folder.update(phase_seconds=seconds))
+    phases = Phases(lambda seconds: folder.update(phase_seconds=seconds), folder.info.get("phase_seconds"))
     with phases.phase("imports and checks", announce=False):
         device = import_and_decide(config, origin)
         from avatar_exp.config import build  # only now: it takes seconds
 
         concepts = build.checked_concepts(config)
         record_origin(config, folder, origin, concepts)
+        build.announce_logger(config, concepts)
     run = build.run(config, folder, concepts, device, phases)
     say_tiny(run)
     sets = build.training_sets(config, run)
@@ -72,13 +77,17 @@ def record_origin(config: DictConfig, folder: RunFolder, origin: Origin, concept
     from avatar_exp.training.record import git_commit, repeat_command, versions
     from avatar_exp.training.wandb_logger import new_id
 
-    photos = content_key({f"{c.identifier}/{p.name}": file_hash(p) for c in concepts for p in c.photos()})
-    if config.resume:
-        if folder.info.get("photos", photos) != photos:
-            raise UserError(f"resume={config.resume}: the photos are not those it began with; start a new run")
-        return
+    photos = content_key(
+        {f"{c.identifier}/{p.name}": [file_hash(p), c.caption(p)] for c in concepts for p in c.photos()}
+    )
+    if config.resume and folder.info.get("photos", photos) != photos:
+        raise RefusedError(f"resume={config.resume}: photos or captions are not those it began with; start a new run")
     write_atomically(folder.resolved, OmegaConf.to_yaml(config, resolve=True))
     overrides = [typed(one) for one in origin.overrides]
+    if config.resume:
+        info = folder.info
+        folder.update(command=repeat_command([*info.get("overrides", []), *overrides], info.get("decided", [])))
+        return
     folder.update(
         command=repeat_command(overrides, origin.decided),
         overrides=overrides,
@@ -106,6 +115,7 @@ def say_tiny(run: "Run") -> None:
 
     if is_tiny(run.components) and not all(looks_drawn(concept.photos()) for concept in run.concepts):
         log.warning(boxed(TINY_NOTICE))
+        run.folder.update(notice=" ".join(TINY_NOTICE))
 
 
 @contextmanager
@@ -127,12 +137,18 @@ def loggers(config: DictConfig, run: "Run", origin: Origin) -> "Iterator[list[An
 def fit(config: DictConfig, run: "Run", sets: "Sequence[TrainingSet]", opened: Sequence[Any]) -> "pl.Trainer":
     """Train; with max_steps=0 only draw and score the base."""
     from avatar_exp.config import build
+    from avatar_exp.training.callbacks.keep import Keep
 
     module, data = build.module(config, run.components), build.data(config, run, sets)
-    checkpoint = again.go_back(run.folder) if config.resume else None  # before the callbacks read what is kept
+    checkpoint = (
+        again.go_back(run.folder, config.max_steps) if config.resume else None
+    )  # before the callbacks read what is kept
     trainer = build.trainer(config, run, opened)
     if config.max_steps:
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, Keep):
+                callback.load_chosen(module, trainer.global_step)
         return trainer
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         callback.on_train_start(trainer, module)

@@ -9,12 +9,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from avatar_exp.config.overrides import value_of
 from avatar_exp.config.schema import TrainConfig
-from avatar_exp.errors import UserError
+from avatar_exp.errors import RefusedError, UserError
 from avatar_exp.run_folder import RunFolder, keep_lines_to_step
 
 log = logging.getLogger("avatar_exp")
 
 # What may change when a run goes on: how long, and what is kept of it. Anything else would make it another run.
+DECIDED = ("precision", "sample_every", "score_every", "checkpoint_every")  # by decide.py, where they were left open
 MAY_CHANGE = ("max_steps", "trainer.max_steps", "keep_checkpoints", "keep_steps", "checkpoint_every", "tags", "resume")
 
 
@@ -43,6 +44,11 @@ def resumed(overrides: Sequence[str]) -> tuple[DictConfig, Path] | None:
     if path is None:
         return None
     folder = existing_run(path, "resume")
+    if not folder.checkpoint.is_file():
+        raise UserError(
+            f"resume={folder.path}: no checkpoint is there. A finished run keeps its own only with "
+            f"keep_checkpoints=true; a new run with the same settings: repeat={folder.path}"
+        )
     return resumed_config(folder, overrides), folder.path
 
 
@@ -55,8 +61,9 @@ def resumed_config(folder: RunFolder, overrides: Sequence[str]) -> DictConfig:
     schema = OmegaConf.structured(TrainConfig)
     OmegaConf.set_struct(schema, False)
     config = OmegaConf.merge(schema, OmegaConf.load(folder.config))
-    if folder.resolved.is_file():  # keeps what was decided then, should this machine decide otherwise
-        config = OmegaConf.merge(config, {"precision": OmegaConf.select(OmegaConf.load(folder.resolved), "precision")})
+    if folder.resolved.is_file():  # keeps what was decided then, should it be decided otherwise now
+        decided = OmegaConf.load(folder.resolved)
+        config = OmegaConf.merge(config, {key: OmegaConf.select(decided, key) for key in DECIDED})
     for override in overrides:
         key, _, _ = override.partition("=")
         if key.startswith("hydra."):  # where to look for configs: this one is composed
@@ -76,20 +83,17 @@ def resumed_config(folder: RunFolder, overrides: Sequence[str]) -> DictConfig:
     return config
 
 
-def go_back(folder: RunFolder) -> Path:
+def go_back(folder: RunFolder, max_steps: int) -> Path:
     """The checkpoint that a run goes on from; what was written after it is taken back.
 
     Raises:
-        UserError: if the run left none.
+        RefusedError: if the run is further than it is to go.
     """
     import torch
 
-    if not folder.checkpoint.is_file():
-        raise UserError(
-            f"resume={folder.path}: no checkpoint is there. A finished run keeps its own only with "
-            f"keep_checkpoints=true; a new run with the same settings: repeat={folder.path}"
-        )
     step = int(torch.load(folder.checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"])
+    if step > max_steps:
+        raise RefusedError(f"resume={folder.path}: the run is at step {step} already; max_steps={max_steps} is less")
     keep_lines_to_step(folder.metrics, step)
     keep_lines_to_step(folder.records, step)
     info = folder.info
@@ -114,6 +118,8 @@ def repeated_overrides(overrides: Sequence[str]) -> list[str]:
     old = [str(one) for one in OmegaConf.load(folder.overrides)] if folder.overrides.is_file() else []
     decided = [str(one) for one in folder.info.get("decided", [])]
     new_keys = {one.partition("=")[0] for one in overrides}
+    if new_keys & {"max_steps", "trainer.max_steps"}:  # how often follows from how long
+        decided = [one for one in decided if not one.partition("=")[0].endswith("_every")]
     kept = [one for one in [*old, *decided] if one.partition("=")[0] not in new_keys]
     return [*dict.fromkeys(kept), *overrides]
 

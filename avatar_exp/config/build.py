@@ -9,6 +9,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from diffusers.optimization import SchedulerType
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import RichProgressBar
 
@@ -19,22 +21,23 @@ from avatar_exp.config.start import conf_dir
 from avatar_exp.config.targets import config_target_faults, factory, instantiate
 from avatar_exp.data.concept import Concept, read_concepts_list
 from avatar_exp.data.training_set import TrainingSet, split, training_set
-from avatar_exp.errors import UserError, raise_all
+from avatar_exp.errors import RefusedError, UserError, raise_all
 from avatar_exp.models.components import Components, compute_dtype
 from avatar_exp.models.trainable import Method
 from avatar_exp.progress import Phases
 from avatar_exp.run_folder import RunFolder, safe_name
-from avatar_exp.sampling import Request, stored_pictures
+from avatar_exp.sampling import Request, scheduler_class, stored_pictures
 from avatar_exp.store import Store
 from avatar_exp.training.module import DreamBooth
 from avatar_exp.training.run import Run
+from avatar_exp.training.wandb_logger import WandbRun, notice
 
 log = logging.getLogger("avatar_exp")
 
 
 def checked_concepts(config: DictConfig) -> list[Concept]:
     """The concepts, once all faults of config and photos have been looked for."""
-    found, named = faults(config) + config_target_faults(config), []
+    found, named = faults(config) + config_target_faults(config) + name_faults(config), []
     try:
         named = concepts(config)
     except UserError as error:
@@ -43,6 +46,8 @@ def checked_concepts(config: DictConfig) -> list[Concept]:
         found += concept.faults()
         if config.prior._target_.endswith(".Folder") and concept.class_data_dir is None:
             found.append("prior=folder needs concept.class_data_dir=DIR, a folder with pictures of the class")
+        if not config.prior._target_.endswith(".Folder") and concept.class_data_dir is not None:
+            log.warning("concept.class_data_dir=%s is not used: prior=folder would", concept.class_data_dir)
         if not found and config.data.holdout >= len(concept.photos()):
             found.append(
                 f"data.holdout={config.data.holdout} leaves none of {len(concept.photos())} photos to train on"
@@ -51,6 +56,20 @@ def checked_concepts(config: DictConfig) -> list[Concept]:
             log.warning(advice)
     raise_all(f"{len(found)} thing(s) to mend before this run can start:", found)
     return named
+
+
+def name_faults(config: DictConfig) -> list[str]:
+    """Names that diffusers would refuse only after the base was loaded and the prior drawn."""
+    found = []
+    for key in ("prior.sampler.scheduler", "scoring.sampler.scheduler"):
+        try:
+            scheduler_class(OmegaConf.select(config, key))
+        except UserError as error:
+            found.append(f"{key.removesuffix('scheduler')}{error}")
+    schedules = [one.value for one in SchedulerType]
+    if config.lr_scheduler.get("_target_", "").endswith("get_scheduler") and config.lr_scheduler.name not in schedules:
+        found.append(f"lr_scheduler.name={config.lr_scheduler.name}: expected one of {', '.join(schedules)}")
+    return found
 
 
 def concepts(config: DictConfig) -> list[Concept]:
@@ -91,7 +110,10 @@ def run(
     with phases.phase("loading the base"):
         components = instantiate(config.model).to(device)
     components.compute_dtype = compute_dtype(config.precision)
-    folder.update(base={"path": components.path, "fingerprint": components.fingerprint})
+    base = {"path": components.path, "fingerprint": components.fingerprint}
+    if config.resume and folder.info.get("base", base)["fingerprint"] != base["fingerprint"]:
+        raise RefusedError(f"resume={config.resume}: the base at {components.path} is not the one it began with")
+    folder.update(base=base)
     held_out = [split(concept.photos(), config.data.holdout, config.seed)[1] for concept in concepts]
     references = [held or concept.photos() for held, concept in zip(held_out, concepts, strict=True)]
     store, resolution = Store(Path(config.store)), config.data.resolution or components.resolution
@@ -124,7 +146,7 @@ def training_sets(config: DictConfig, run: Run) -> list[TrainingSet]:
                     resolution=side, flip=config.data.flip, text_is_trained=text_is_trained, tick=tick,
                 )
             )  # fmt: skip
-    run.folder.update(store_made=run.store.made)
+    run.folder.update(store_made=run.store.made, store_keys=run.store.used)
     return sets
 
 
@@ -133,8 +155,8 @@ def module(config: DictConfig, components: Components) -> DreamBooth:
     method: Method = instantiate(config.method)
     rates = {"unet": config.lr, "text_encoder": config.lr if config.text_encoder_lr is None else config.text_encoder_lr}
     make_optimizer = factory(config.optimizer)
-    if config.precision == "16-mixed" and "fused" in inspect.signature(make_optimizer.func).parameters:
-        make_optimizer.keywords.setdefault("fused", False)  # Lightning refuses it beside a loss scaler and clipping
+    if config.precision != "32-true" and "fused" in inspect.signature(make_optimizer.func).parameters:
+        make_optimizer.keywords.setdefault("fused", False)  # Lightning refuses to clip a fused one in mixed precision
     return DreamBooth(
         components,
         method.prepare(components),
@@ -159,11 +181,15 @@ def data(config: DictConfig, run: Run, sets: Sequence[TrainingSet]) -> pl.Lightn
 def trainer(config: DictConfig, run: Run, loggers: Sequence[Any]) -> pl.Trainer:
     """Lightning's Trainer with the callbacks of the config, in their order."""
     callbacks = [instantiate(node, run=run) for node in config.callbacks.values() if node]
-    if sys.stdout.isatty():
+    node = plain(config.trainer)
+    if sys.stdout.isatty() and config.max_steps:
         callbacks.append(RichProgressBar())
-    made: pl.Trainer = instantiate(
-        config.trainer, logger=list(loggers) or False, callbacks=callbacks, default_root_dir=str(run.folder.path)
-    )
+        node["enable_progress_bar"] = True
+    given = {"logger": list(loggers) or False, "callbacks": callbacks, "default_root_dir": str(run.folder.path)}
+    try:
+        made: pl.Trainer = instantiate(node, **given)
+    except MisconfigurationException as error:
+        raise UserError(f"trainer: {error}") from error
     return made
 
 
@@ -173,19 +199,26 @@ def logger(config: DictConfig, run: Run, sweep: Path | None) -> list[Any]:
     if "_target_" not in node:
         return []
     values = {key: value for key, value in flat(config).items() if not key.startswith(("logger.", "callbacks."))}
-    subject = ", ".join(concept.identifier for concept in run.concepts)
     folder = run.folder.path
     name, tags = config.name or f"{folder.parent.name}/{folder.name}", list(config.tags)
     if config.privacy:  # a path, a prompt, a tag or a job's folder may hold the name too
-        values = {k: v for k, v in values.items() if not k.startswith("concept") and not _tells(v, run)}
+        local = ("concept", "outputs", "store", "resume", "repeat")
+        values = {k: v for k, v in values.items() if not k.startswith(local) and not _tells(v, run)}
         tags = [tag for tag in tags if not _tells(tag, run)]
         name = run.folder.info["wandb_id"] if _tells(folder.name, run) else folder.name
-        subject = "the subject"
         node |= {"images": False} if "images" in node else {}
     if "group" in node and node["group"] is None and sweep:
         node["group"] = sweep.name
     given = {"save_dir": str(folder), "run_id": run.folder.info.get("wandb_id"), "config": values, "name": name}
-    return [instantiate(node, **given, tags=tags, subject=subject)]
+    return [instantiate(node, **given, tags=tags)]
+
+
+def announce_logger(config: DictConfig, concepts: Sequence[Concept]) -> None:
+    """Say where pictures of whom will go, before anything is done."""
+    node = plain(config.logger)
+    if node.get("_target_") == f"{WandbRun.__module__}.{WandbRun.__qualname__}":
+        subject = "the subject" if config.privacy else ", ".join(concept.identifier for concept in concepts)
+        log.info(notice(node["project"], node["entity"], node["images"] and not config.privacy, subject))
 
 
 def _tells(value: Any, run: Run) -> bool:

@@ -1,7 +1,6 @@
 """What a config leaves open, decided for this machine, and everything that is wrong with it, found at once."""
 
 import importlib.util
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from avatar_exp.errors import UserError
 
 PRECISIONS = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
 PRECISIONS |= {name: name for name in PRECISIONS.values()}
+METRICS = ("score/identity", "score/identity_clip")
 MIRRORED = ("max_steps", "accumulate_grad_batches", "precision")  # root keys that are also Lightning's
 
 
@@ -70,7 +70,7 @@ def decide(config: DictConfig, cuda: tuple[int, int] | None) -> list[str]:
     _reconcile(config)
     before = {key: config[key] for key in ("precision", "sample_every", "score_every", "checkpoint_every")}
     asked = None if config.precision is None else str(config.precision)
-    config.precision = _precision(asked, cuda)
+    config.precision = chosen_precision(asked, cuda)
     quarter = max(1, config.max_steps // 4)
     for key, value in (("sample_every", quarter), ("checkpoint_every", quarter)):
         config[key] = value if config[key] is None else config[key]
@@ -88,7 +88,7 @@ def _reconcile(config: DictConfig) -> None:
         OmegaConf.update(config, f"trainer.{key}", "${" + key + "}")
 
 
-def _precision(asked: str | None, cuda: tuple[int, int] | None) -> str:
+def chosen_precision(asked: str | None, cuda: tuple[int, int] | None) -> str:
     """bf16-mixed needs Ampere (8.0) or newer; a CPU runs fp16 as nothing else than an emulation."""
     if asked is None:
         return "32-true" if cuda is None else "bf16-mixed" if cuda >= (8, 0) else "16-mixed"
@@ -119,8 +119,16 @@ def faults(config: DictConfig) -> list[str]:
             found.append(f"{key}={value}: expected {' or '.join(options)}")
     if config.data.resolution is not None and config.data.resolution % 64:
         found.append(
-            f"data.resolution={config.data.resolution}: must be a multiple of 64 (the UNet halves it six times)"
+            f"data.resolution={config.data.resolution}: must be a multiple of 64 (VAE and UNet halve it six times)"
         )
+    if (config.trainer.devices not in (1, "1", "auto") and len(_listed(config.trainer.devices)) != 1) or (
+        config.trainer.num_nodes != 1
+    ):
+        found.append("trainer.devices, trainer.num_nodes: several GPUs in one run are not supported yet; one job a GPU")
+    if not config.method.unet and not config.method.text_encoder:
+        found.append("method.unet and method.text_encoder are both false: nothing would be trained")
+    if config.optimized_metric not in METRICS:
+        found.append(f"optimized_metric={config.optimized_metric}: expected one of {', '.join(METRICS)}")
     if config.score_every and not config.sample_every:
         found.append("score_every is set but sample_every=0: without pictures there is nothing to score")
     if config.score_every and config.sample_every and config.score_every % config.sample_every:
@@ -130,9 +138,9 @@ def faults(config: DictConfig) -> list[str]:
     return found
 
 
-def is_offline() -> bool:
-    """Whether the hub may not be asked."""
-    return os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0")
+def _listed(devices: Any) -> list[Any]:
+    """``trainer.devices`` as a list; a number above 1 as that many."""
+    return list(devices) if OmegaConf.is_list(devices) else [0] * int(devices) if str(devices).isdigit() else []
 
 
 def plain(config: Any) -> Any:

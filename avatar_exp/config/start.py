@@ -1,6 +1,7 @@
 """One function starts every command: finds conf/, mends overrides, composes, and turns errors into short messages."""
 
 import difflib
+import gc
 import logging
 import os
 import re
@@ -38,6 +39,7 @@ class Origin:
     overrides: list[str] = field(default_factory=list)
     sweep: Path | None = None
     launcher: str = "basic"
+    optimizer: str | None = None  # that was chosen for this machine
     decided: list[str] = field(default_factory=list)  # filled by the job: what was decided for the user
 
 
@@ -79,6 +81,8 @@ def _command_line(command: str, arguments: Sequence[str]) -> list[str]:
     multirun = any(one in ("-m", "--multirun") for one in arguments)
     overrides = [readable(one, multirun) for one in arguments]
     keys = {one.partition("=")[0] for one in overrides}
+    if "model.path" in keys and not keys & {"model", "experiment"}:
+        overrides.append("model=sd15")  # tiny's learning rate and run length are not those of another base
     if keys & {"concepts", "concepts_list"} and "concept" not in keys:
         overrides.append("concept=listed")
     if keys & {"--help", "-h", "--cfg", "-c", "--info", "-i"} and command == "train" and "concept" not in keys:
@@ -108,7 +112,7 @@ def start(
     os.environ.setdefault("HYDRA_FULL_ERROR", "0")
     wants_traceback = os.environ["HYDRA_FULL_ERROR"] != "0"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing; what is shown is decided here
-    failed: list[tuple[Origin, Exception]] = []
+    failed: list[tuple[Origin, Exception | str]] = []
 
     def task(config: DictConfig) -> float | None:
         return _run(job, config, failed)
@@ -123,7 +127,7 @@ def start(
         sys.argv[1:] = rewrite(typed)
         note_command_line(sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(task)()
-        if failed and not failed[0][0].sweep:
+        if failed and isinstance(failed[0][1], Exception):
             raise failed[0][1]
     except (UserError, HydraException, OmegaConfBaseException) as error:
         if wants_traceback:
@@ -148,7 +152,7 @@ def _log_to(file: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[console, copy], force=True)
 
 
-def _run(job: Job, config: DictConfig, failed: list[tuple[Origin, Exception]]) -> float | None:
+def _run(job: Job, config: DictConfig, failed: list[tuple[Origin, Exception | str]]) -> float | None:
     """One job of Hydra's. Its error is noted and handled outside Hydra; the other jobs of a sweep go on."""
     context = HydraConfig.get()
     in_sweep = context.mode is not None and context.mode.name == "MULTIRUN"
@@ -158,16 +162,26 @@ def _run(job: Job, config: DictConfig, failed: list[tuple[Origin, Exception]]) -
         overrides=list(context.overrides.task),
         sweep=folder.parent if in_sweep else None,
         launcher=str(context.runtime.choices.get("hydra/launcher", "basic")),
+        optimizer=_if_not_typed("optimizer", context),
     )
     if origin.sweep:
         write_sweep_file(origin.sweep)
     try:
         return job(config, origin)
     except Exception as error:
-        failed.append((origin, error))
+        failed.append((origin, str(error) if in_sweep else error))  # the error itself would keep the model in memory
         if in_sweep:
             log.error("this job failed: %s", error, exc_info=not isinstance(error, UserError))
         return float("nan")  # what a sweeper understands as "no score"
+    finally:
+        gc.collect()  # a module and its trainer point at each other: the next job of a sweep needs their memory
+
+
+def _if_not_typed(group: str, context: Any) -> str | None:
+    """The choice of a config group that a resolver made for this machine; None if it was typed, or does not exist."""
+    named = {one.partition("=")[0] for one in context.overrides.task}
+    choice = context.runtime.choices.get(group)
+    return None if choice is None or named & {group, "experiment"} else str(choice)
 
 
 def _keys(schema: Any, prefix: str = "") -> list[str]:
@@ -192,7 +206,11 @@ def explain(error: Exception, command: str) -> str:
         near = difflib.get_close_matches(key, known, 3, 0.6)
         near = near or [tails[one] for one in difflib.get_close_matches(key.rpartition(".")[2], list(tails), 3, 0.6)]
         hint = f"did you mean {' or '.join(near)}? " if near else ""
+        if key.startswith("trainer."):
+            hint += f"another argument of Lightning's Trainer is added with +{key}=... "
         return f"unknown key {key!r}; {hint}All keys: python -m avatar_exp.{command} --cfg job"
+    if re.search(r"^\s*(key=)?.*concept=\[|'concept'.*list|Could not load 'concept/|'concept=[^']*,", text):
+        return "concept takes one name; several are given as concepts='[a,b]'"
     missing = re.search(r"Could not find '(concept)/([^']*)'|You must specify '(concept)'", text)
     if missing:
         known_files = sorted(p.stem for d in (conf_dir(), Path("data/conf")) for p in (d / "concept").glob("*.yaml"))
@@ -203,5 +221,12 @@ def explain(error: Exception, command: str) -> str:
             "or write data/conf/concept/minh.yaml with these two keys, then concept=minh"
         )
     if "concept.identifier" in text:
-        return "missing: concept.identifier=minh, the word that will mean the subject"
+        return "missing: concept.identifier=minh (the word that will mean the subject), concept.instance_data_dir=DIR"
+    option = re.search(r"Could not (?:find|load) '(\w+)/([^']*)'", text)
+    if option and (conf_dir() / option.group(1)).is_dir():
+        group, name = option.groups()
+        options = sorted(file.stem for file in (conf_dir() / group).glob("*.yaml"))
+        return f"{group}={name}: there is no such option; {group} can be {', '.join(options)}"
+    if "is not a ListConfig" in text:
+        return f"{text.strip()}\na list is written in brackets: keep_steps='[100,200]'"
     return text.strip()

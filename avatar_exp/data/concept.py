@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avatar_exp.data.photos import faults as unreadable
-from avatar_exp.data.photos import photo_files
+from avatar_exp.data.photos import passed_over, photo_files
 from avatar_exp.errors import UserError
 
 RECOMMENDED_PHOTOS = (10, 20)
@@ -40,7 +40,7 @@ class Concept:
     def caption(self, photo: Path) -> str:
         """The prompt that a photo is trained with: its own ``.txt``, or the instance prompt."""
         own = photo.with_suffix(".txt")
-        text = own.read_text().strip() if self.captions and own.is_file() else ""
+        text = own.read_text(encoding="utf-8-sig").strip() if self.captions and own.is_file() else ""
         return self.fill(text or self.instance_prompt)
 
     def faults(self) -> list[str]:
@@ -53,14 +53,24 @@ class Concept:
         folder = Path(self.instance_data_dir)
         if not folder.is_dir():
             found.append(f"concept.instance_data_dir={self.instance_data_dir}: no such folder (from {Path.cwd()})")
-        elif not self.photos():
+        elif not self.photos() and not passed_over(folder):
             found.append(f"concept.instance_data_dir={folder}: no picture in it (jpg, png, webp, tiff, bmp, avif)")
         else:
-            found += unreadable(self.photos())
+            found += unreadable(self.photos()) + self._caption_faults()
+            found += [f"{file}: this format cannot be read; convert it to JPEG or PNG" for file in passed_over(folder)]
         if self.class_data_dir is not None:
             class_folder = Path(self.class_data_dir)
             if not class_folder.is_dir() or not photo_files(class_folder):
                 found.append(f"concept.class_data_dir={self.class_data_dir}: no folder with pictures")
+        return found
+
+    def _caption_faults(self) -> list[str]:
+        found = []
+        for photo in self.photos():
+            try:
+                self.caption(photo)
+            except (OSError, UnicodeDecodeError) as error:
+                found.append(f"{photo.with_suffix('.txt')}: cannot be read as UTF-8 text ({error})")
         return found
 
     def advice(self) -> str | None:

@@ -8,7 +8,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"}
+SUFFIXES = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN} - {".pdf", ".mpg"}
+UNREAD = {".heic", ".heif", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".psd", ".mov", ".mp4"}  # what phones add
 PORTRAIT_BIAS = 0.35  # of a tall photo: the square sits a little above the middle, where heads are
 
 
@@ -18,6 +19,16 @@ def photo_files(folder: Path) -> list[Path]:
         file
         for file in folder.iterdir()
         if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+    )
+
+
+def passed_over(folder: Path) -> list[Path]:
+    """Files of a folder that look like photos and cannot be read here: they must be named, not skipped in silence."""
+    known = SUFFIXES | {".txt", ".json", ".csv", ".yaml", ".md"}
+    return sorted(
+        file
+        for file in folder.iterdir()
+        if file.is_file() and not file.name.startswith(".") and file.suffix.lower() in UNREAD - known
     )
 
 

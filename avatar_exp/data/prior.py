@@ -69,6 +69,3 @@ class Nothing:
     def pictures(self, concept: Concept, seed: int, draw: DrawPictures) -> list[Path]:
         """None."""
         return []
-
-
-Prior = Generated | Folder | Nothing

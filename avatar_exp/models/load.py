@@ -1,7 +1,9 @@
 """Loading a base: hub id, diffusers folder, or the built-in one."""
 
+import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -52,7 +54,7 @@ def load(
             folder, subfolder="text_encoder", dtype=torch.float32, local_files_only=True, variant=variant
         )
         tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer", local_files_only=True)
-        scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler", local_files_only=True)
+        scheduler = DDIMScheduler.from_config(noise_schedule(folder / "scheduler" / "scheduler_config.json"))
     except (OSError, ValueError) as error:
         raise UserError(f"model {path!r} in {folder} cannot be loaded: {error}") from error
     if gradient_checkpointing:
@@ -63,6 +65,15 @@ def load(
     parts = {part: fingerprint(folder / part, variant) for part in ("unet", "text_encoder", "tokenizer", "scheduler")}
     parts["vae"] = fingerprint(vae_folder, variant if vae is None else None)
     return Components(unet, text_encoder, autoencoder, tokenizer, scheduler, path, parts, lr_scale, ema)
+
+
+def noise_schedule(file: Path) -> dict[str, Any]:
+    """A saved scheduler's config with what Stable Diffusion means where the file, another scheduler's, is silent.
+
+    diffusers' own defaults are those of pixel models: they would clip latents to [-1, 1].
+    """
+    config: dict[str, Any] = {"steps_offset": 1, "set_alpha_to_one": False, **json.loads(file.read_text())}
+    return {**config, "clip_sample": False}
 
 
 def use_xformers(unet: UNet2DConditionModel) -> bool:

@@ -64,7 +64,7 @@ class DreamBooth(pl.LightningModule):
         return mse_per_sample(prediction, wanted)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """One micro-batch; returns ``loss`` and its parts, which the metrics callback reads.
+        """One micro-batch; returns ``loss`` for Lightning and ``train/*``, detached, for the metrics callback.
 
         Raises:
             NonFiniteLossError: before anything is updated.
@@ -77,7 +77,7 @@ class DreamBooth(pl.LightningModule):
                 + ". A lower lr, precision=bf16-mixed or 32-true, or lr_warmup_steps=50 usually cures it; "
                 "the last checkpoint can be resumed."
             )
-        return {**parts, "loss": loss}
+        return {"loss": loss, **{f"train/{name}": value for name, value in parts.items()}}
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """The gradient norm before clipping; Lightning has already unscaled fp16 gradients here."""

@@ -18,7 +18,7 @@ def adamw(
 ) -> Optimizer:
     """AdamW (Loshchilov & Hutter 2019), fused into one kernel unless ``fused`` says otherwise.
 
-    Lightning refuses a fused optimizer with 16-mixed precision and clipping, so the train command says False there.
+    Lightning refuses to clip the gradients of a fused one in mixed precision, so the train command says False there.
     """
     groups = list(params)
     return torch.optim.AdamW(

@@ -9,7 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 import avatar_exp
+from avatar_exp.errors import RefusedError
 from avatar_exp.run_folder import RunFolder
 
 log = logging.getLogger("avatar_exp")
@@ -53,22 +56,44 @@ def git_commit() -> str | None:
 
 
 def repeat_command(overrides: Sequence[str], decided: Sequence[str]) -> str:
-    """One line that repeats the run anywhere: what was typed, then what was decided for the user."""
-    typed = {one.partition("=")[0] for one in overrides}
+    """One line that repeats the run anywhere: what was typed, then what was decided for the user.
+
+    Of a key that was typed twice the last one counts; ``repeat`` and ``resume`` name folders that are only here.
+    """
+    typed = {one.partition("=")[0]: one for one in overrides}
+    values = {**{one.partition("=")[0]: one for one in decided}, **typed}
+    ordered = [values[key] for key in [*typed, *(key for key in values if key not in typed)]]
     return shlex.join(
-        [
-            "python",
-            "-m",
-            "avatar_exp.train",
-            *overrides,
-            *(one for one in decided if one.partition("=")[0] not in typed),
-        ]
+        ["python", "-m", "avatar_exp.train"] + [one for one in ordered if not one.startswith(("repeat=", "resume="))]
     )
 
 
 @contextmanager
+def only_one(folder: RunFolder) -> Iterator[None]:
+    """One process at a time writes a run.
+
+    Raises:
+        RefusedError: if another one is at it.
+    """
+    lock = FileLock(folder.path / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RefusedError(f"{folder.path} is still running in another process") from error
+    try:
+        yield
+    finally:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+@contextmanager
 def recorded(folder: RunFolder) -> Iterator[None]:
-    """Status running inside; afterwards finished, failed with the error, or interrupted."""
+    """Status running inside; afterwards finished, failed with the error, or interrupted.
+
+    A run that was resumed by mistake (``RefusedError``) stays what it was.
+    """
+    before = folder.info
     folder.update(status="running", error=None)
     try:
         yield
@@ -78,6 +103,9 @@ def recorded(folder: RunFolder) -> Iterator[None]:
             log.info("interrupted; to go on: python -m avatar_exp.train resume=%s", folder.path)
         if isinstance(end, SystemExit) and end.code == 1:  # what Lightning turns Ctrl-C into
             raise KeyboardInterrupt from end
+        raise
+    except RefusedError:
+        folder.update(status=before.get("status"), error=before.get("error"))
         raise
     except BaseException as error:
         folder.update(status="failed", error=f"{type(error).__name__}: {error}")

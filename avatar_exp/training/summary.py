@@ -39,7 +39,11 @@ def final_lines(folder: RunFolder, choose: str, metric: str) -> list[str]:
     """Six lines."""
     info = folder.info
     chosen = info.get("chosen_step", 0)
-    why = "the last step (choose=last)" if choose == "last" else f"the highest {metric} (choose=best)"
+    why = "the last step (choose=last)"
+    if choose == "best" and info.get("best_step") is None:
+        why = "the last step: nothing was scored, so no step is known to be the best"
+    elif choose == "best":
+        why = f"the highest {metric} of the trained steps (choose=best)"
     trained = folder.pipeline.is_dir()
     next_command = (
         f"python -m avatar_exp.sample run={folder.path} prompt='{{subject}} on the beach'"

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from PIL import Image
 from pytorch_lightning.loggers.logger import Logger
 
+from avatar_exp.errors import UserError
+
 log = logging.getLogger("avatar_exp")
 
 Mode = Literal["online", "offline", "disabled", "shared"]
@@ -26,6 +28,7 @@ PRIVATE = {
     "disable_job_creation": True,
     "save_code": False,
     "silent": True,
+    "init_timeout": 20.0,  # seconds; then the run goes on offline
     "x_disable_machine_info": True,
     "x_disable_meta": True,
     "x_disable_stats": True,
@@ -39,11 +42,19 @@ def new_id() -> str:
 
 
 def mode() -> Mode:
-    """``WANDB_MODE`` if it is set; else online where an API key is configured, offline where not: never a question."""
-    asked = os.environ.get("WANDB_MODE")
-    for known in get_args(Mode):
-        if asked == known:
-            return cast(Mode, known)
+    """``WANDB_MODE`` if it is set; else online where an API key is configured, offline where not: never a question.
+
+    Raises:
+        UserError: for a mode that does not exist: to guess could send pictures that were to stay.
+    """
+    asked = os.environ.get("WANDB_MODE", "").lower()
+    asked = {"dryrun": "offline", "run": "online"}.get(asked, asked)
+    if os.environ.get("WANDB_DISABLED", "").lower() in ("1", "true", "yes"):
+        asked = "disabled"
+    if asked and asked not in get_args(Mode):
+        raise UserError(f"WANDB_MODE={asked}: expected {', '.join(get_args(Mode))}")
+    if asked:
+        return cast(Mode, asked)
     if os.environ.get("WANDB_API_KEY"):
         return "online"
     host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
@@ -51,6 +62,17 @@ def mode() -> Mode:
         return "online" if netrc.netrc().authenticators(host) else "offline"
     except (OSError, netrc.NetrcParseError):
         return "offline"
+
+
+def notice(project: str, entity: str | None, images: bool, subject: str) -> str:
+    """Where numbers and pictures will go, and how to keep them here: to be said before anything goes there."""
+    where, now = f"{entity or 'your account'}/{project}", mode()
+    if now == "disabled":
+        return "wandb: disabled"
+    pictures = f"pictures of {subject} go to {where}; logger.images=false keeps them here"
+    if not images:
+        pictures = f"numbers go to {where}; pictures of {subject} stay here"
+    return f"wandb: {pictures}" if now == "online" else f"wandb: offline, nothing is sent. Once uploaded, {pictures}"
 
 
 class WandbRun(Logger):
@@ -68,14 +90,12 @@ class WandbRun(Logger):
         run_id: str,
         config: Mapping[str, Any],
         tags: Sequence[str] = (),
-        subject: str = "",
     ) -> None:
         """Start it, or go on with ``run_id``.
 
         Args:
             images: whether sample pictures leave this machine. Photos of the subject never do.
             save_dir: the run folder; wandb's own folder is made in it.
-            subject: named in the line that says where its pictures go.
         """
         super().__init__()
         import wandb
@@ -85,23 +105,18 @@ class WandbRun(Logger):
         known = set(wandb.Settings.model_fields)
         settings = wandb.Settings(**{key: value for key, value in PRIVATE.items() if key in known})
         Path(save_dir).mkdir(parents=True, exist_ok=True)
-        self.run = wandb.init(
-            project=project, entity=entity, group=group, name=name, id=run_id, tags=list(tags), dir=save_dir,
-            config=dict(config), resume="allow", mode=self.mode, settings=settings, reinit="finish_previous",
-        )  # fmt: skip
+        arguments: dict[str, Any] = {
+            "project": project, "entity": entity, "group": group, "name": name, "id": run_id, "tags": list(tags),
+            "dir": save_dir, "config": dict(config), "resume": "allow", "reinit": "finish_previous",
+        }  # fmt: skip
+        try:
+            self.run = wandb.init(mode=self.mode, settings=settings, **arguments)
+        except wandb.errors.Error as error:  # no network, or a key that is refused: neither is worth losing the run
+            log.warning("wandb: cannot be reached (%s); going on offline", str(error).splitlines()[0])
+            self.mode = "offline"
+            self.run = wandb.init(mode=self.mode, settings=settings, **arguments)
         self.run.define_metric("step")
         self.run.define_metric("*", step_metric="step")
-        log.info(self._notice(f"{self.run.entity or entity or 'your entity'}/{project}", subject))
-
-    def _notice(self, where: str, subject: str) -> str:
-        if self.mode == "disabled":
-            return "wandb: disabled"
-        pictures = f"pictures of {subject} go to {where}; logger.images=false keeps them here"
-        if not self._images:
-            pictures = f"numbers go to {where}; pictures of {subject} stay here"
-        if self.mode == "online":
-            return f"wandb: {pictures}"
-        return f"wandb: offline, nothing is sent. Once you type `{self.sync_command()}`, {pictures}"
 
     def sync_command(self) -> str:
         """What uploads an offline run."""

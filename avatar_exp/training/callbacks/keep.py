@@ -39,20 +39,22 @@ class Keep(EverySteps):
         if value is not None and (self.best is None or value > self.best[0]):
             self.best = (value, step)
             self.run.folder.update(best_step=step)
-            if self.choose == "best" and step:
+            if self.choose == "best":
                 self.run.folder.incumbent.parent.mkdir(exist_ok=True)
                 with_average(module, lambda: save_file(weights(module), self.run.folder.incumbent))
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Put the chosen weights into the networks: what is written as pipeline/ is what they hold."""
-        if pl_module.average is not None:
-            pl_module.average.apply()
-        chosen = trainer.global_step
-        if self.choose == "best" and self.run.folder.incumbent.is_file():
-            assert self.best is not None
+    def load_chosen(self, module: Any, last: int) -> None:
+        """Put the chosen weights into the networks: what is written as pipeline/ is what they hold.
+
+        Not a hook: Lightning leaves its own out when a resumed run has no step left to do.
+        """
+        if module.average is not None:
+            module.average.apply()
+        chosen = last
+        if self.choose == "best" and self.best is not None and self.run.folder.incumbent.is_file():
             chosen = self.best[1]
             stored = load_file(self.run.folder.incumbent)
-            for name, parameter in pl_module.trained.named_parameters():
+            for name, parameter in module.trained.named_parameters():
                 if name in stored:
                     parameter.data.copy_(stored[name])
         self.run.folder.update(chosen_step=chosen)

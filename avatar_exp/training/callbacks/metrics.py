@@ -3,6 +3,7 @@
 import math
 import time
 from collections import defaultdict
+from statistics import fmean
 from typing import Any
 
 import pytorch_lightning as pl
@@ -27,7 +28,7 @@ class Metrics(pl.Callback):
 
     def __init__(self, run: Run, every: int) -> None:
         self.run, self.every = run, every
-        self._values: dict[str, list[torch.Tensor]] = defaultdict(list)  # since the last row
+        self._values: dict[str, list[torch.Tensor | float]] = defaultdict(list)  # since the last row
         self._images, self._seconds, self._started = 0, 0.0, 0.0
 
     def on_train_batch_start(
@@ -42,7 +43,8 @@ class Metrics(pl.Callback):
         """Collect; at a due step, log the means."""
         self._seconds += time.monotonic() - self._started
         for name, value in outputs.items():
-            self._values[f"train/{name}"].append(value.detach())
+            if name != "loss":  # that one Lightning has divided by the accumulation
+                self._values[name].append(value)
         self._images += len(batch["is_prior"]) * trainer.world_size
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
@@ -57,7 +59,7 @@ class Metrics(pl.Callback):
     def state_dict(self) -> dict[str, Any]:
         """What was collected since the last row, so that a resumed run writes the rows of an uninterrupted one."""
         return {
-            "values": {name: list(v) for name, v in self._values.items()},
+            "values": {name: [float(one) for one in values] for name, values in self._values.items()},
             "images": self._images,
             "seconds": self._seconds,
         }
@@ -69,7 +71,7 @@ class Metrics(pl.Callback):
 
     def _means(self, trainer: pl.Trainer) -> dict[str, float]:
         """The mean of each value, the learning rates in force, and the speed."""
-        row = {name: float(torch.stack([v.float() for v in values]).mean()) for name, values in self._values.items()}
+        row = {name: fmean(float(value) for value in values) for name, values in self._values.items()}
         for group in trainer.optimizers[0].param_groups:
             row["train/lr" if group["name"] == "unet" else f"train/lr_{group['name']}"] = group["lr"]
         row["train/images_per_s"] = self._images / max(self._seconds, 1e-9)

@@ -13,6 +13,8 @@ from avatar_exp.sampling import Record, Request, sample, stored_pictures
 from avatar_exp.training.callbacks.every import EverySteps
 from avatar_exp.training.run import Run, Sample, TakesPictures
 
+MOST_ROWS = 24  # of a grid: more cannot be looked at, and a picture has limits too
+
 
 class Pictures(EverySteps):
     """Draws ``seeds`` pictures of every prompt; step 0, the base's, come from the store.
@@ -95,13 +97,14 @@ class Pictures(EverySteps):
 
 
 def grid_of(folder: RunFolder, cell: int = 160) -> Image.Image:
-    """Rows: the steps on disk; columns: the prompts, each with its first seed."""
+    """Rows: the steps on disk, evenly thinned to ``MOST_ROWS``; columns: the prompts, each with its first seed."""
     rows: dict[int, dict[str, str]] = {}
     for record in read_lines(folder.records):
         rows.setdefault(record["step"], {}).setdefault(record["prompt"], record["file"])
     prompts = list(rows[min(rows)]) if rows else []
-    pictures: list[list[Image.Image]] = []
-    for step in sorted(rows):
-        pictures.append([open_picture(folder.path / rows[step][prompt]) for prompt in prompts if prompt in rows[step]])
-    titles = ["base" if step == 0 else f"step {step}" for step in sorted(rows)]
+    steps = sorted(rows)
+    if len(steps) > MOST_ROWS:
+        steps = [steps[round(n * (len(steps) - 1) / (MOST_ROWS - 1))] for n in range(MOST_ROWS)]
+    pictures = [[open_picture(folder.path / rows[s][p]) for p in prompts if p in rows[s]] for s in steps]
+    titles = ["base" if step == 0 else f"step {step}" for step in steps]
     return grid(pictures, titles, prompts, cell)

@@ -34,9 +34,9 @@ class Progress(pl.Callback):
         """Say how far it is, where no bar does."""
         if batch_idx == 0:
             self.run.folder.update(first_step_seconds=self.run.phases.elapsed)
-        if self.ticker and not sys.stdout.isatty():
+        if self.ticker and self.ticker.is_due and not sys.stdout.isatty():
             done = trainer.global_step - self._first_step
-            self.ticker(done, trainer.max_steps - self._first_step, f"loss {float(outputs['loss']):.4f}")
+            self.ticker(done, trainer.max_steps - self._first_step, f"loss {float(outputs['train/loss']):.4f}")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Book the time."""
