@@ -44,12 +44,13 @@ def resumed(overrides: Sequence[str]) -> tuple[DictConfig, Path] | None:
     if path is None:
         return None
     folder = existing_run(path, "resume")
+    config = resumed_config(folder, overrides)
     if not folder.checkpoint.is_file():
         raise UserError(
             f"resume={folder.path}: no checkpoint is there. A finished run keeps its own only with "
             f"keep_checkpoints=true; a new run with the same settings: repeat={folder.path}"
         )
-    return resumed_config(folder, overrides), folder.path
+    return config, folder.path
 
 
 def resumed_config(folder: RunFolder, overrides: Sequence[str]) -> DictConfig:

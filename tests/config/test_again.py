@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from avatar_exp.config.again import differences, flat, go_back, repeated_overrides, resumed, resumed_config
 from avatar_exp.config.overrides import readable
 from avatar_exp.config.schema import TrainConfig
-from avatar_exp.errors import UserError
+from avatar_exp.errors import RefusedError, UserError
 from avatar_exp.run_folder import RunFolder, append_line, read_lines, write_atomically
 
 
@@ -106,7 +106,7 @@ def test_going_back_takes_back_what_came_after_the_checkpoint(run):
         append_line(run.metrics, {"step": step})
         append_line(run.records, {"step": step})
     run.update(scores={str(step): {"score/identity": step} for step in (0, 20, 30)}, best_step=30)
-    assert go_back(run) == run.checkpoint
+    assert go_back(run, 40) == run.checkpoint
     assert [row["step"] for row in read_lines(run.metrics)] == [0, 10, 20]
     assert [row["step"] for row in read_lines(run.records)] == [0, 10, 20]
     assert (set(run.info["scores"]), run.info["best_step"], run.info["steps_done"]) == ({"0", "20"}, None, 20)
@@ -116,10 +116,19 @@ def test_going_back_keeps_a_best_step_that_is_still_there(run):
     run.checkpoint.parent.mkdir()
     torch.save({"global_step": 20}, run.checkpoint)
     run.update(scores={"10": {"x": 1}}, best_step=10)
-    go_back(run)
+    go_back(run, 20)
     assert run.info["best_step"] == 10
 
 
 def test_a_run_without_a_checkpoint_cannot_go_on(run):
     with pytest.raises(UserError, match=r"keep_checkpoints=true"):
-        go_back(run)
+        resumed([f"resume={run.path}"])
+
+
+def test_a_run_that_is_further_than_it_is_to_go_is_left_alone(run):
+    run.checkpoint.parent.mkdir()
+    torch.save({"global_step": 20}, run.checkpoint)
+    append_line(run.metrics, {"step": 30})
+    with pytest.raises(RefusedError, match="at step 20 already; max_steps=10"):
+        go_back(run, 10)
+    assert [row["step"] for row in read_lines(run.metrics)] == [30]

@@ -113,3 +113,20 @@ def test_another_file_is_refused_with_what_was_expected(tmp_path, content):
         file.write_text(content)
     with pytest.raises(UserError, match=r"(?s)concepts_list=.*expected a list of objects"):
         read_concepts_list(file)
+
+
+def test_what_cannot_be_read_is_named_and_not_passed_over(tmp_path):
+    one = concept(tmp_path)
+    (tmp_path / "photos" / "13.HEIC").write_bytes(b"a phone's own format")
+    (tmp_path / "photos" / "00.txt").write_bytes("ảnh".encode("utf-16"))
+    (tmp_path / "photos" / "notes.md").write_text("no photo, and none was expected")
+    found = "\n".join(one.faults())
+    assert "13.HEIC: this format cannot be read; convert it" in found
+    assert "00.txt: cannot be read as UTF-8" in found
+    assert "notes.md" not in found
+
+
+def test_a_byte_order_mark_is_no_part_of_a_caption(tmp_path):
+    one = concept(tmp_path)
+    (tmp_path / "photos" / "00.txt").write_text("{subject} at home", encoding="utf-8-sig")
+    assert one.caption(one.photos()[0]) == "minh person at home"

@@ -9,7 +9,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 
 from avatar_exp.errors import UserError
 from avatar_exp.models.components import compute_dtype
-from avatar_exp.models.load import fingerprint, is_tiny, load, use_xformers
+from avatar_exp.models.load import fingerprint, is_tiny, load, noise_schedule, use_xformers
 
 NETWORKS = ("unet", "vae", "text_encoder")
 
@@ -174,3 +174,10 @@ def test_the_noise_schedule_is_the_folders(components, copy):
     loaded = load(str(copy))
     assert loaded.scheduler.config.prediction_type == "v_prediction"
     assert loaded.fingerprint != components.fingerprint
+
+
+def test_another_schedulers_file_does_not_clip_latents(tmp_path):
+    (tmp_path / "scheduler_config.json").write_text('{"_class_name": "EulerDiscreteScheduler", "beta_start": 0.001}')
+    config = noise_schedule(tmp_path / "scheduler_config.json")
+    assert (config["clip_sample"], config["steps_offset"], config["set_alpha_to_one"]) == (False, 1, False)
+    assert config["beta_start"] == 0.001

@@ -125,3 +125,10 @@ def test_what_the_run_says_to_type_next_works(commands: Commands, finished: Resu
     command = shlex.split(line)[1:]
     assert command[:3] == ["python", "-m", "avatar_exp.sample"]
     assert len(files(commands("sample", *command[3:], *FEW))) == 1
+
+
+def test_numbers_that_cannot_be_drawn_are_named_together(commands: Commands, finished: Result) -> None:
+    ended = commands("sample", f"run={finished.run.path}", "height=100", "num_inference_steps=0")
+    assert ended.code == 2
+    assert "height=100: must be a multiple of 8" in ended.err
+    assert "num_inference_steps=0: must be at least 1" in ended.err

@@ -128,12 +128,11 @@ def test_what_is_logged_is_the_mean_since_the_last_line(run):
     logger, callback = Logger(), Metrics(run, every=2)
     groups = [{"name": "unet", "lr": 1e-4}, {"name": "text_encoder", "lr": 2e-5}]
     losses = iter(range(1, 13))
-    callback.on_train_start(trainer(), None)
     for n in range(12):
         module = SimpleNamespace(gradient_norm=torch.tensor(float(n)))
         one = trainer(global_step=(n + 1) // 2, accumulate_grad_batches=2, max_steps=5, loggers=[logger],
                       optimizers=[SimpleNamespace(param_groups=groups)])  # fmt: skip
-        outputs = {"loss": torch.tensor(float(next(losses)))}
+        outputs = {"loss": torch.tensor(-1.0), "train/loss": torch.tensor(float(next(losses)))}
         callback.on_train_batch_start(one, module, None, n)
         callback.on_train_batch_end(one, module, outputs, {"is_prior": torch.tensor([False, True])}, n)
         if n == 9:
@@ -160,7 +159,7 @@ def scored(run, module, callback, values, accumulate=1):
         run.scores[step] = {"score/identity": value}
         one = trainer(global_step=step, max_steps=len(values))
         callback.on_train_batch_end(one, module, None, None, step - 1)
-    callback.on_train_end(trainer(global_step=len(values)), module)
+    callback.load_chosen(module, len(values))
     return run.components.unet.conv_in.bias[0].item()
 
 
@@ -196,7 +195,7 @@ def test_with_an_average_the_average_is_kept(run):
     assert run.components.unet.conv_in.bias[0].item() == 8.0
     kept = load(str(run.folder.kept_step(1))).unet.conv_in.bias[0].item()
     assert kept == pytest.approx((1 - decay) * 8)
-    callback.on_train_end(trainer(global_step=1), module)
+    callback.load_chosen(module, 1)
     assert run.components.unet.conv_in.bias[0].item() == pytest.approx(kept)
 
 

@@ -94,9 +94,9 @@ def test_loss_and_gradients_are_the_equations(components, prior, size, predictio
 def test_both_losses_are_reported(components):
     module, batch = module_of(components), batch_of(components, 2, True)
     found = {name: value.item() for name, value in module.training_step(batch, 0).items()}
-    assert found["loss"] == pytest.approx(found["loss_instance"] + PRIOR_WEIGHT * found["loss_prior"])
+    assert found["train/loss"] == pytest.approx(found["train/loss_instance"] + PRIOR_WEIGHT * found["train/loss_prior"])
     per_sample = module.per_sample_loss(batch)
-    assert found["loss_instance"] == pytest.approx(per_sample[:2].mean().item(), rel=1e-5)
+    assert found["train/loss_instance"] == pytest.approx(per_sample[:2].mean().item(), rel=1e-5)
 
 
 def test_cached_text_states_give_the_same_loss(components):
