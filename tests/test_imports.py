@@ -105,12 +105,19 @@ def test_hydra_is_in_config_and_the_commands_only():
 
 
 def test_lightning_is_where_training_is():
-    allowed = ("training/", "data/datamodule.py", "tiny/", "config/build.py", *(f"{one}.py" for one in COMMANDS))
+    allowed = (
+        "training/",
+        "data/datamodule.py",
+        "tiny/",
+        "config/build.py",
+        "config/machine.py",
+        *(f"{one}.py" for one in COMMANDS),
+    )
     assert outside(importing("pytorch_lightning", "lightning"), *allowed) == set()
 
 
 def test_diffusers_is_where_networks_are():
-    allowed = ("models/", "sampling.py", "formats/", "tiny/", *(f"{one}.py" for one in COMMANDS))
+    allowed = ("models/", "sampling.py", "formats/", "tiny/", "config/machine.py", *(f"{one}.py" for one in COMMANDS))
     assert outside(importing("diffusers"), *allowed) == set()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from diffusers.optimization import SchedulerType
+from hydra.utils import get_object
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import RichProgressBar
@@ -66,7 +66,7 @@ def name_faults(config: DictConfig) -> list[str]:
             scheduler_class(OmegaConf.select(config, key))
         except UserError as error:
             found.append(f"{key.removesuffix('scheduler')}{error}")
-    schedules = [one.value for one in SchedulerType]
+    schedules = [one.value for one in get_object("diffusers.optimization.SchedulerType")]
     if config.lr_scheduler.get("_target_", "").endswith("get_scheduler") and config.lr_scheduler.name not in schedules:
         found.append(f"lr_scheduler.name={config.lr_scheduler.name}: expected one of {', '.join(schedules)}")
     return found

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 SUFFIXES = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN} - {".pdf", ".mpg"}
-UNREAD = {".heic", ".heif", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".psd", ".mov", ".mp4"}  # what phones add
+UNREAD = {".heic", ".heif", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".dng"}  # of phones and cameras
 PORTRAIT_BIAS = 0.35  # of a tall photo: the square sits a little above the middle, where heads are
 
 

@@ -113,6 +113,7 @@ class WandbRun(Logger):
             self.run = wandb.init(mode=self.mode, settings=settings, **arguments)
         except wandb.errors.Error as error:  # no network, or a key that is refused: neither is worth losing the run
             log.warning("wandb: cannot be reached (%s); going on offline", str(error).splitlines()[0])
+            wandb.teardown()  # its service still holds the id of the attempt
             self.mode = "offline"
             self.run = wandb.init(mode=self.mode, settings=settings, **arguments)
         self.run.define_metric("step")

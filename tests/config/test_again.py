@@ -36,6 +36,8 @@ def test_without_a_folder_nothing_is_resumed():
 
 
 def test_a_run_is_found_by_the_path_that_was_typed(run):
+    run.checkpoint.parent.mkdir()
+    run.checkpoint.touch()
     config, path = resumed([readable(f"resume={run.path}")])
     assert path == run.path
     assert (config.resume, config.max_steps, config.concept.identifier) == (str(run.path), 800, "minh")

@@ -112,7 +112,7 @@ def test_a_transparent_palette_colour_is_white(tmp_path):
 
 
 def test_files_are_sorted_and_what_is_no_photo_is_left_out(tmp_path):
-    for name in ["b.png", "a.JPG", "c.webp", ".hidden.png", "notes.txt", "a.txt", ".DS_Store", "intake.json", "c.psd"]:
+    for name in ["b.png", "a.JPG", "c.webp", ".hidden.png", "notes.txt", "a.txt", ".DS_Store", "intake.json", "c.heic"]:
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "folder.d").mkdir()
     assert [file.name for file in photo_files(tmp_path)] == ["a.JPG", "b.png", "c.webp"]

@@ -97,12 +97,12 @@ def test_a_folder_without_a_run_is_refused(commands: Commands, tmp_path: Path) -
 def test_other_photos_make_it_another_run(commands: Commands, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     shutil.copytree("data/hoanganh", photos)
-    concept = (*BARE, f"concept.instance_data_dir={photos}", "max_steps=1")
+    concept = (*BARE, *KEPT, f"concept.instance_data_dir={photos}", "max_steps=1")
     run = commands("train", *concept).run
     (photos / "00.png").unlink()
     ended = commands("train", f"resume={run.path}", "max_steps=2")
     assert ended.code == 2
-    assert "the photos are not those it began with" in ended.err
+    assert "photos or captions are not those it began with" in ended.err
 
 
 def test_a_run_goes_on_beside_concept_files_of_ones_own(commands: Commands, tmp_path: Path) -> None:

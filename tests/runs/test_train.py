@@ -165,7 +165,7 @@ def test_the_best_step_is_chosen_not_the_last(commands: Commands) -> None:
     ended = commands("train", *BARE, *scored)
     run = ended.run
     assert (run.info["best_step"], run.info["chosen_step"]) == (1, 1), ended.err
-    assert "chosen    step 1: the highest score/identity (choose=best)" in ended.out
+    assert "chosen    step 1: the highest score/identity of the trained steps (choose=best)" in ended.out
     chosen, first, last = (weights(folder) for folder in (run.pipeline, run.kept_step(1), run.kept_step(4)))
     assert unlike(chosen, first) == []
     assert unlike(chosen, last) != []
