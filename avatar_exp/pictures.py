@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
+ROW_TITLE = 22  # letters on a line
 INK, PAPER, FAINT = (30, 30, 34), (255, 255, 255), (110, 110, 118)
 
 
@@ -60,7 +61,8 @@ def grid(
     lines = [textwrap.wrap(title, max(8, cell // (max(12, cell // 11) // 2 + 1))) or [""] for title in column_titles]
     line_height = round(font.size * 1.3) if isinstance(font, ImageFont.FreeTypeFont) else 14
     top = gap * 2 + line_height * max((len(one) for one in lines), default=0)
-    left = gap * 2 + round(max((font.getlength(title) for title in row_titles), default=0))
+    names = [textwrap.wrap(title, ROW_TITLE) or [""] for title in row_titles]
+    left = gap * 2 + round(max((font.getlength(line) for name in names for line in name), default=0))
     columns = max((len(row) for row in rows), default=0)
     sheet = Image.new("RGB", (left + columns * (cell + gap), top + len(rows) * (cell + gap)), PAPER)
     pen = ImageDraw.Draw(sheet)
@@ -68,9 +70,10 @@ def grid(
         for number, line in enumerate(wrapped):
             y = top - gap - line_height * (len(wrapped) - number)
             pen.text((left + column * (cell + gap), y), line, INK, font)
-    for number, (row, title) in enumerate(zip(rows, row_titles, strict=True)):
+    for number, (row, name) in enumerate(zip(rows, names, strict=True)):
         y = top + number * (cell + gap)
-        pen.text((gap, y + cell // 2 - line_height // 2), title, FAINT, font)
+        for part, line in enumerate(name):
+            pen.text((gap, y + cell // 2 + line_height * part - line_height * len(name) // 2), line, FAINT, font)
         for column, image in enumerate(row):
             shown = image if image.size == (cell, cell) else image.resize((cell, cell), Image.Resampling.LANCZOS)
             sheet.paste(shown, (left + column * (cell + gap), y))

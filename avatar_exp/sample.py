@@ -23,11 +23,11 @@ log = logging.getLogger("avatar_exp")
 def job(config: DictConfig, origin: Origin) -> None:
     """Draw every prompt, write the PNGs and their sheet."""
     raise_all("this cannot be drawn:", faults(config))
+    check_torchvision()
+    import_quietly()
     run = RunFolder(Path(config.run))
     weights = what_to_load(run, str(config.step))
     prompts = [_filled(prompt, config, run) for prompt in asked_prompts(config, run)]
-    check_torchvision()
-    import_quietly()
     components = _load(config, weights)
     side = components.resolution
     from avatar_exp.sampling import Request

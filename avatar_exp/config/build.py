@@ -28,6 +28,7 @@ from avatar_exp.progress import Phases
 from avatar_exp.run_folder import RunFolder, safe_name
 from avatar_exp.sampling import Request, scheduler_class, stored_pictures
 from avatar_exp.store import Store
+from avatar_exp.training.callbacks.checkpoint import StreamedCheckpointIO
 from avatar_exp.training.module import DreamBooth
 from avatar_exp.training.run import Run
 from avatar_exp.training.wandb_logger import WandbRun, notice
@@ -185,7 +186,12 @@ def trainer(config: DictConfig, run: Run, loggers: Sequence[Any]) -> pl.Trainer:
     if sys.stdout.isatty() and config.max_steps:
         callbacks.append(RichProgressBar())
         node["enable_progress_bar"] = True
-    given = {"logger": list(loggers) or False, "callbacks": callbacks, "default_root_dir": str(run.folder.path)}
+    given = {
+        "logger": list(loggers) or False,
+        "callbacks": callbacks,
+        "plugins": [StreamedCheckpointIO()],
+        "default_root_dir": str(run.folder.path),
+    }
     try:
         made: pl.Trainer = instantiate(node, **given)
     except MisconfigurationException as error:
