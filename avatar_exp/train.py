@@ -140,9 +140,7 @@ def fit(config: DictConfig, run: "Run", sets: "Sequence[TrainingSet]", opened: S
     from avatar_exp.training.callbacks.keep import Keep
 
     module, data = build.module(config, run.components), build.data(config, run, sets)
-    checkpoint = (
-        again.go_back(run.folder, config.max_steps) if config.resume else None
-    )  # before the callbacks read what is kept
+    checkpoint = again.go_back(run.folder) if config.resume else None  # before the callbacks read what is kept
     trainer = build.trainer(config, run, opened)
     if config.max_steps:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)

@@ -38,7 +38,8 @@ def resumed(overrides: Sequence[str]) -> tuple[DictConfig, Path] | None:
     """``resume=DIR max_steps=1200``: that run's own config and folder; None where nothing is to be resumed.
 
     Raises:
-        UserError: if no run is there, or an override would make it another one.
+        UserError: if no run is there, it left no checkpoint, or an override would make it another one.
+        RefusedError: if it is further than it is to go. Asked here, before anything of the run is touched.
     """
     path = value_of("resume", overrides)
     if path is None:
@@ -50,6 +51,9 @@ def resumed(overrides: Sequence[str]) -> tuple[DictConfig, Path] | None:
             f"resume={folder.path}: no checkpoint is there. A finished run keeps its own only with "
             f"keep_checkpoints=true; a new run with the same settings: repeat={folder.path}"
         )
+    done, wanted = folder.info.get("steps_done", 0), config.trainer.max_steps
+    if done > wanted:
+        raise RefusedError(f"resume={folder.path}: the run is at step {done} already; max_steps={wanted} is less")
     return config, folder.path
 
 
@@ -84,17 +88,11 @@ def resumed_config(folder: RunFolder, overrides: Sequence[str]) -> DictConfig:
     return config
 
 
-def go_back(folder: RunFolder, max_steps: int) -> Path:
-    """The checkpoint that a run goes on from; what was written after it is taken back.
-
-    Raises:
-        RefusedError: if the run is further than it is to go.
-    """
+def go_back(folder: RunFolder) -> Path:
+    """The checkpoint that a run goes on from; what was written after it is taken back."""
     import torch
 
     step = int(torch.load(folder.checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"])
-    if step > max_steps:
-        raise RefusedError(f"resume={folder.path}: the run is at step {step} already; max_steps={max_steps} is less")
     keep_lines_to_step(folder.metrics, step)
     keep_lines_to_step(folder.records, step)
     info = folder.info

@@ -108,7 +108,7 @@ def test_going_back_takes_back_what_came_after_the_checkpoint(run):
         append_line(run.metrics, {"step": step})
         append_line(run.records, {"step": step})
     run.update(scores={str(step): {"score/identity": step} for step in (0, 20, 30)}, best_step=30)
-    assert go_back(run, 40) == run.checkpoint
+    assert go_back(run) == run.checkpoint
     assert [row["step"] for row in read_lines(run.metrics)] == [0, 10, 20]
     assert [row["step"] for row in read_lines(run.records)] == [0, 10, 20]
     assert (set(run.info["scores"]), run.info["best_step"], run.info["steps_done"]) == ({"0", "20"}, None, 20)
@@ -118,7 +118,7 @@ def test_going_back_keeps_a_best_step_that_is_still_there(run):
     run.checkpoint.parent.mkdir()
     torch.save({"global_step": 20}, run.checkpoint)
     run.update(scores={"10": {"x": 1}}, best_step=10)
-    go_back(run, 20)
+    go_back(run)
     assert run.info["best_step"] == 10
 
 
@@ -129,8 +129,9 @@ def test_a_run_without_a_checkpoint_cannot_go_on(run):
 
 def test_a_run_that_is_further_than_it_is_to_go_is_left_alone(run):
     run.checkpoint.parent.mkdir()
-    torch.save({"global_step": 20}, run.checkpoint)
+    run.checkpoint.touch()
+    run.update(steps_done=20)
     append_line(run.metrics, {"step": 30})
     with pytest.raises(RefusedError, match="at step 20 already; max_steps=10"):
-        go_back(run, 10)
+        resumed([f"resume={run.path}", "max_steps=10"])
     assert [row["step"] for row in read_lines(run.metrics)] == [30]

@@ -104,11 +104,15 @@ def test_ten_skipped_updates_in_a_row_stop_a_run():
 
 @pytest.mark.parametrize("values", [[float("inf")] * 9 + [1.0] + [float("nan")] * 9, [1.0] * 30])
 def test_some_skipped_updates_are_expected(values):
-    feed(Guard(), values)
+    guard = Guard()
+    feed(guard, values)
+    assert guard.skipped == (0 if values[-1] == 1.0 else 9)
 
 
 def test_other_precisions_have_no_loss_scaler():
-    feed(Guard(), [float("inf")] * 30, precision="bf16-mixed")
+    guard = Guard()
+    feed(guard, [float("inf")] * 30, precision="bf16-mixed")
+    assert guard.skipped == 0
 
 
 def test_micro_batches_within_a_step_do_not_count():
