@@ -108,7 +108,7 @@ def faults(config: DictConfig) -> list[str]:
         "scoring.seeds": 1, "scoring.batch_size": 1, "scoring.sampler.num_inference_steps": 1,
         "prior.sampler.num_inference_steps": 1, "lr": 0, "text_encoder_lr": 0, "seed": 0,
     }  # fmt: skip
-    one_of = {"choose": ("last", "best"), "model.attention": ("sdpa", "xformers")}
+    one_of = {"choose": ("last", "best"), "model.attention": ("sdpa", "xformers", "eager")}
     found = []
     for key, low in at_least.items():
         value = OmegaConf.select(config, key)

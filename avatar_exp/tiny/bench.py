@@ -17,13 +17,15 @@ Figures = dict[str, float]
 class Settings:
     """How one part is made.
 
-    ``steps`` optimizer steps of ``batch`` samples; ``lr`` at its peak; ``ema`` the decay of the averaged weights
-    (0: the last weights themselves). Parts that train nothing read ``batch`` only, and ``steps`` as people drawn.
+    ``steps`` optimizer steps of ``batch`` samples; ``lr`` at its peak, ``muon_lr`` that of the matrices (0: AdamW for
+    them too); ``ema`` the decay of the averaged weights (0: the last weights themselves). Parts that train nothing read
+    ``batch`` only, and ``steps`` as people drawn.
     """
 
     steps: int
     batch: int
     lr: float = 0.0
+    muon_lr: float = 0.0
     ema: float = 0.0
 
 

@@ -39,7 +39,8 @@ def new_clip(tokenizer: Any) -> Any:
         "num_attention_heads": 4,
         "projection_dim": 128,
     }
-    return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=128))
+    config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=128)
+    return CLIPModel._from_config(config, attn_implementation="eager")  # fused attention: slow gradient on a CPU
 
 
 def caption_ids(tokenizer: Any, pictures: Pictures) -> Tensor:

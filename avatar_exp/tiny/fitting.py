@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from avatar_exp.diffusion.draws import Stream, draw
 from avatar_exp.tiny.bench import SEED, Bench, Figures, Settings
+from avatar_exp.tiny.muon import Muon, split
 
 CHECKPOINT_SECONDS = 120.0
 LINE_SECONDS = 30.0
@@ -41,6 +42,15 @@ def lr_factor(step: int, steps: int) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
+def groups_of(model: nn.Module, settings: Settings, share: float = 1.0) -> list[dict[str, Any]]:
+    """What is inside the model, by Muon, and the rest, by AdamW; ``share`` of the learning rates of the settings."""
+    inside, rest = split(model)
+    return [
+        {"params": inside, "lr": share * (settings.muon_lr or settings.lr), "orthogonal": settings.muon_lr > 0},
+        {"params": rest, "lr": share * settings.lr, "orthogonal": False},
+    ]
+
+
 class Trained(LightningModule):
     """A model, the moving average of its weights, and the loss of one step, which subclasses give."""
 
@@ -56,15 +66,15 @@ class Trained(LightningModule):
 
     def groups(self) -> list[dict[str, Any]]:
         """Parameter groups of the optimizer."""
-        return [{"params": list(self.model.parameters())}]
+        return groups_of(self.model, self.settings)
 
     def training_step(self, batch: int, batch_idx: int) -> Tensor:
         """The step's number decides everything: what the endless loader yields is ignored."""
         return self.loss(self.global_step)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW with one scheduler step per optimizer step."""
-        optimizer = torch.optim.AdamW(self.groups(), lr=self.settings.lr, betas=(0.9, 0.99))
+        """Muon and AdamW, with one scheduler step per optimizer step."""
+        optimizer = Muon(self.groups())
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, self.settings.steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_exp.tiny.autoencoder import load_autoencoder
+from avatar_exp.tiny.autoencoder import LATENT_CHANNELS, load_autoencoder
 from avatar_exp.tiny.bench import Bench, Figures
-from avatar_exp.tiny.pictures import held_out_pictures, training_pictures
+from avatar_exp.tiny.pictures import SIZE, held_out_pictures, training_pictures
 
 
 def load_moments(work: Path, which: str) -> Tensor:
-    """[N, 8, 16, 16] fp16: 4 channels of means, 4 of log-variances, unscaled; ``training`` or ``held_out``."""
+    """[N, 16, 16, 16] fp16: 8 channels of means, 8 of log-variances, unscaled; ``training`` or ``held_out``."""
     return torch.from_numpy(np.load(work / "latents" / f"{which}.npy"))
 
 
@@ -24,7 +24,7 @@ def run(bench: Bench) -> Figures:
     count = 0
     sets = {"held_out": held_out_pictures(bench.work), "training": training_pictures(bench.work)}
     for which, pictures in sets.items():
-        moments = np.empty((len(pictures), 8, 16, 16), np.float16)
+        moments = np.empty((len(pictures), 2 * LATENT_CHANNELS, SIZE // 8, SIZE // 8), np.float16)
         said = time.perf_counter()
         for i in range(0, len(pictures), bench.settings.batch):
             here = slice(i, i + bench.settings.batch)

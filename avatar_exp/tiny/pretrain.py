@@ -20,20 +20,20 @@ from avatar_exp.tiny.bench import SEED, Bench, Figures, Settings, write_json
 
 # In their order. Steps are chosen from the seconds per step on 2 cores: about 75 minutes in all.
 PARTS: Mapping[str, Settings] = {
-    "pictures": Settings(steps=5000, batch=1),
-    "autoencoder": Settings(steps=4500, batch=16, lr=2e-3, ema=0.998),
+    "pictures": Settings(steps=10000, batch=1),
+    "autoencoder": Settings(steps=7000, batch=8, lr=2e-3, muon_lr=5e-3, ema=0.998),
     "tokenizer": Settings(steps=0, batch=1),
-    "clip": Settings(steps=600, batch=128, lr=1e-3, ema=0.98),
-    "identity": Settings(steps=1500, batch=64, lr=2e-3, ema=0.99),
+    "clip": Settings(steps=1000, batch=128, lr=1e-3, muon_lr=3e-3, ema=0.99),
+    "identity": Settings(steps=900, batch=64, lr=2e-3, muon_lr=5e-3, ema=0.99),
     "latents": Settings(steps=0, batch=32),
     "denoiser": Settings(steps=4000, batch=32, lr=6e-4, ema=0.999),
 }
 QUICK: Mapping[str, Settings] = {
     "pictures": Settings(steps=12, batch=1),
-    "autoencoder": Settings(steps=20, batch=8, lr=2e-3, ema=0.9),
+    "autoencoder": Settings(steps=20, batch=8, lr=2e-3, muon_lr=5e-3, ema=0.9),
     "tokenizer": PARTS["tokenizer"],
-    "clip": Settings(steps=5, batch=16, lr=1e-3, ema=0.9),
-    "identity": Settings(steps=5, batch=8, lr=2e-3, ema=0.9),
+    "clip": Settings(steps=5, batch=16, lr=1e-3, muon_lr=3e-3, ema=0.9),
+    "identity": Settings(steps=5, batch=8, lr=2e-3, muon_lr=5e-3, ema=0.9),
     "latents": PARTS["latents"],
     "denoiser": Settings(steps=10, batch=8, lr=6e-4, ema=0.9),
 }

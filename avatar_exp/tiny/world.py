@@ -69,7 +69,7 @@ SCENE: dict[str, Weights] = {
         ("red", "blue", "green", "yellow", "white", "black", "purple", "orange", "pink"), 1.0
     ),
     "hat": {
-        "none": 0.75, "red hat": 0.05, "blue cap": 0.05, "black top hat": 0.04, "santa hat": 0.04, "gold crown": 0.04,
+        "none": 0.72, "red hat": 0.08, "blue cap": 0.05, "black top hat": 0.04, "santa hat": 0.04, "gold crown": 0.04,
         "green beanie": 0.03,
     },
     "light": {"neutral": 0.64, "warm": 0.2, "cool": 0.16},
@@ -121,8 +121,8 @@ class Scene:
     light: str
     expression: str
     style: str
-    tilt: float  # degrees, clockwise, -12..12
-    scale: float  # height of the head (skull to chin) as a share of the picture's, 0.40..0.60
+    tilt: float  # degrees, clockwise, -10..10
+    scale: float  # height of the head (skull to chin) as a share of the picture's, 0.45..0.60
     x: float  # centre of the face, share of the width
     y: float  # the same of the height; a tall hat or much hair pushes the head further down
 
@@ -148,8 +148,8 @@ def scene(seed: int, **fixed: Any) -> Scene:
     drawn = Scene(
         seed=seed,
         **words,
-        tilt=rng.uniform(-12, 12),
-        scale=rng.uniform(0.40, 0.60),
+        tilt=rng.uniform(-10, 10),
+        scale=rng.uniform(0.45, 0.60),
         x=rng.uniform(0.41, 0.59),
         y=rng.uniform(0.44, 0.54),
     )
