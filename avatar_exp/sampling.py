@@ -24,6 +24,7 @@ SAMPLER_VERSION = 1  # raise it when the same request gives another picture: sto
 
 Record = dict[str, Any]
 Tick = Callable[[int, int], None]  # pictures done, pictures wanted
+Watch = Callable[[int, Tensor], None]
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,12 @@ def sample(
             yield to_image(picture), {**asdict(request), **made_by}
 
 
-def denoise(components: Components, batch: Sequence[Request]) -> Tensor:
-    """[B, C, H, W] latents of a batch that shares its settings; to be called within ``components.inference()``."""
+def denoise(components: Components, batch: Sequence[Request], watch: Watch | None = None) -> Tensor:
+    """[B, C, H, W] latents of a batch that shares its settings; to be called within ``components.inference()``.
+
+    Args:
+        watch: is shown the number of each step, from 0, and the latents after it.
+    """
     first, device = batch[0], components.device
     scheduler = scheduler_class(first.scheduler).from_config(components.scheduler.config)
     scheduler.set_timesteps(first.num_inference_steps, device=device)
@@ -105,13 +110,15 @@ def denoise(components: Components, batch: Sequence[Request]) -> Tensor:
     states = components.text_states(components.token_ids([*texts, *(request.prompt for request in batch)]))
     # Stochastic schedulers get each picture's own generator, so they too are independent of the batch.
     own_noise = {"generator": generators} if "generator" in inspect.signature(scheduler.step).parameters else {}
-    for timestep in scheduler.timesteps:
+    for step, timestep in enumerate(scheduler.timesteps):
         inputs = scheduler.scale_model_input(torch.cat([latents, latents]) if guided else latents, timestep)
         prediction = components.unet(inputs, timestep, encoder_hidden_states=states).sample.float()
         if guided:
             without, with_prompt = prediction.chunk(2)
             prediction = without + first.guidance_scale * (with_prompt - without)
         latents = scheduler.step(prediction, timestep, latents, **own_noise).prev_sample
+        if watch:
+            watch(step, latents)
     return latents
 
 

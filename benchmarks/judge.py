@@ -11,13 +11,14 @@ Needs the work folder of ``python -m avatar_exp.tiny.pretrain`` (its first two p
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor, nn
 
 from avatar_exp.tiny import world
@@ -40,6 +41,8 @@ READ = (
 VALUES: Mapping[str, Sequence[str]] = {name: list((world.PERSON | world.SCENE)[name]) for name in READ}
 PARTS = ("left_eye", "right_eye", "nose", "mouth")
 ROUND_TRIPS = 8000
+MIDDLE = replace(world.identity(0), face="oval", **dict.fromkeys(world.PROPORTIONS, 0.0))
+NEAR = 5.0  # pixels
 NEVER = -100  # what cross_entropy ignores
 SETTINGS = Settings(steps=1600, batch=64, lr=2e-3, muon_lr=5e-3, ema=0.99)
 
@@ -212,6 +215,31 @@ def load_judge(work: Path) -> Judge:
     judge = Judge()
     judge.load_state_dict(torch.load(work / "judge" / "judge.pt", weights_only=True))
     return judge.eval()
+
+
+@torch.no_grad()
+def readings(judge: Judge, pictures: Sequence[Image.Image]) -> tuple[dict[str, list[str]], list[bool]]:
+    """What the judge reads: a value of every attribute for each picture, and whether each face is whole."""
+    parts = [judge(to_floats(np.stack([np.asarray(picture)]))) for picture in pictures]
+    said = {name: [VALUES[name][int(says[name].argmax())] for says, _, _ in parts] for name in READ}
+    return said, [bool((there > 0).all()) and consistent(points[0]) for _, points, there in parts]
+
+
+def consistent(landmarks: Tensor) -> bool:
+    """Whether eyes, nose and mouth are where one face would have them: each within 5 px of the nearest upright face.
+
+    That face is the middle one of the world, moved, turned and scaled (least squares); its size must occur.
+
+    Args:
+        landmarks: [4, 2] in [0, 1].
+    """
+    middle = [world.landmarks(MIDDLE, world.scene(0, tilt=0.0, x=0.5, y=0.5, scale=0.5))[part] for part in PARTS]
+    template = torch.view_as_complex(torch.tensor(middle) - 0.5)
+    found = torch.view_as_complex(landmarks.contiguous())
+    spread = template - template.mean()
+    turn = (spread.conj() * (found - found.mean())).sum() / spread.abs().square().sum()
+    away = (found - found.mean() - turn * spread).abs() * SIZE
+    return bool(away.max() <= NEAR and 0.7 < turn.abs() < 1.5 and turn.angle().abs() < 0.35)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from diffusers import StableDiffusionPipeline
 from avatar_exp import sampling
 from avatar_exp.errors import UserError
 from avatar_exp.pictures import read_record
-from avatar_exp.sampling import Request, batches, sample, scheduler_class, stored_pictures
+from avatar_exp.sampling import Request, batches, denoise, sample, scheduler_class, stored_pictures
 from avatar_exp.store import Store, content_key
 
 REQUEST = Request("photo of minh person", 7, "blurry", num_inference_steps=4, height=64, width=64)
@@ -98,6 +98,15 @@ def test_sampling_disturbs_nothing(components):
     assert np.random.get_state()[1].tolist() == numpy_state
     assert all(torch.equal(value, before[name]) for name, value in components.unet.state_dict().items())
     assert all(parameter.grad is None for parameter in components.unet.parameters())
+
+
+def test_the_latents_can_be_watched_on_their_way(components):
+    seen = []
+    with components.inference():
+        last = denoise(components, [REQUEST], watch=lambda step, latents: seen.append((step, latents.clone())))
+    assert [step for step, _ in seen] == list(range(REQUEST.num_inference_steps))
+    assert torch.equal(seen[-1][1], last)
+    assert not torch.equal(seen[0][1], last)
 
 
 @pytest.mark.parametrize("name", ["NoSuch", "UNet2DConditionModel", "torch", ""])

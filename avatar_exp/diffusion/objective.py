@@ -50,6 +50,22 @@ def target(prediction_type: str, latents: Tensor, noise: Tensor, timesteps: Tens
     raise ValueError(f"prediction_type is {prediction_type!r}; expected 'epsilon' or 'v_prediction'")
 
 
+def predicted_start(
+    prediction_type: str, noisy: Tensor, prediction: Tensor, timesteps: Tensor, alphas_cumprod: Tensor
+) -> Tensor:
+    """x_0 as a prediction implies it, [B, C, H, W] (DDPM, eq. 15; for v, Salimans & Ho 2022, appendix D).
+
+    Raises:
+        ValueError: for another prediction type.
+    """
+    alpha_bar = _per_sample(alphas_cumprod, timesteps, noisy)
+    if prediction_type == "epsilon":
+        return (noisy - (1 - alpha_bar).sqrt() * prediction) / alpha_bar.sqrt()
+    if prediction_type == "v_prediction":
+        return alpha_bar.sqrt() * noisy - (1 - alpha_bar).sqrt() * prediction
+    raise ValueError(f"prediction_type is {prediction_type!r}; expected 'epsilon' or 'v_prediction'")
+
+
 def mse_per_sample(prediction: Tensor, wanted: Tensor) -> Tensor:
     """Mean squared error of each sample, [B], computed in fp32 whatever came in.
 

@@ -23,6 +23,7 @@ from avatar_exp.tiny.wording import CLOTHES, PLACES, caption, vocabulary
 
 __all__ = [
     "PERSON",
+    "PROPORTIONS",
     "SCENE",
     "Identity",
     "Scene",
@@ -35,6 +36,7 @@ __all__ = [
     "portrait",
     "scene",
     "vocabulary",
+    "write_album",
 ]
 
 Weights = dict[str, float]
@@ -127,6 +129,9 @@ class Scene:
     y: float  # the same of the height; a tall hat or much hair pushes the head further down
 
 
+PROPORTIONS = tuple(field.name for field in fields(Identity) if field.name not in (*PERSON, "seed"))
+
+
 def _draw(rng: random.Random, table: Weights) -> str:
     return rng.choices(list(table), weights=list(table.values()))[0]
 
@@ -135,9 +140,7 @@ def identity(seed: int) -> Identity:
     """The person with this number."""
     rng = random.Random(f"identity/{seed}")
     drawn: dict[str, Any] = {"seed": seed} | {name: _draw(rng, table) for name, table in PERSON.items()}
-    for field in fields(Identity):
-        if field.name not in drawn:
-            drawn[field.name] = rng.uniform(-1, 1)
+    drawn |= {name: rng.uniform(-1, 1) for name in PROPORTIONS}
     return Identity(**drawn)
 
 
@@ -179,6 +182,15 @@ def album(identity_seed: int, count: int, size: int) -> Iterator[tuple[Image.Ima
         yield portrait(person, place, size), caption(person, place, i), place
 
 
+def write_album(folder: Path, identity_seed: int, count: int, size: int) -> None:
+    """The album as PNGs, marked as drawn: the built-in base knows no others, and ``train`` says so."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = PngInfo()
+    mark.add_text("Software", DRAWN_BY)
+    for i, (picture, _, _) in enumerate(album(identity_seed, count, size)):
+        picture.save(folder / f"{i:02}.png", pnginfo=mark, optimize=True)
+
+
 def sheet(count: int, size: int) -> Image.Image:
     """`count` different people on one square sheet, each `size` pixels."""
     columns = math.ceil(math.sqrt(count))
@@ -201,11 +213,7 @@ def main() -> None:
         sheet(options.sheet, options.size or 128).save(options.out)
         print(f"{options.out}: {options.sheet} people")
         return
-    options.out.mkdir(parents=True, exist_ok=True)
-    mark = PngInfo()
-    mark.add_text("Software", DRAWN_BY)  # the built-in base knows these, and no others: train says so
-    for i, (picture, _, _) in enumerate(album(options.identity, options.count, options.size or 512)):
-        picture.save(options.out / f"{i:02}.png", pnginfo=mark, optimize=True)
+    write_album(options.out, options.identity, options.count, options.size or 512)
     print(f"{options.out}: {options.count} photos of person {options.identity}")
 
 

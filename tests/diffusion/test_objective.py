@@ -14,6 +14,7 @@ from avatar_exp.diffusion.objective import (
     min_snr_weight,
     mse_per_sample,
     posterior_sample,
+    predicted_start,
     target,
 )
 
@@ -57,9 +58,22 @@ def test_noise_and_v_together_give_back_the_latents():
     torch.testing.assert_close(chosen.sqrt() * noisy - (1 - chosen).sqrt() * v, latents, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+def test_the_predicted_start_is_the_schedulers(prediction_type):
+    noisy, prediction, timesteps = batch()
+    theirs = DDIMScheduler(**SCHEDULE, prediction_type=prediction_type, clip_sample=False)
+    theirs.set_timesteps(1000)
+    ours = predicted_start(prediction_type, noisy, prediction, timesteps, theirs.alphas_cumprod)
+    for row, timestep in enumerate(timesteps):
+        expected = theirs.step(prediction[row], timestep, noisy[row]).pred_original_sample
+        torch.testing.assert_close(ours[row], expected, rtol=1e-5, atol=1e-5)
+
+
 def test_another_prediction_type_is_refused():
     with pytest.raises(ValueError, match="'sample'"):
         target("sample", *batch(), torch.ones(1000))
+    with pytest.raises(ValueError, match="'sample'"):
+        predicted_start("sample", *batch(), torch.ones(1000))
 
 
 def test_posterior_sample_is_the_vaes():

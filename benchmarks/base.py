@@ -1,0 +1,128 @@
+"""What the built-in base is worth, by the judge: does it obey its captions, are its faces whole, how far off is it?
+
+    python -m benchmarks.base           prints a table; pictures and figures into the work folder, under judged/
+
+Needs ``python -m benchmarks.judge`` before. About 3 minutes on 2 cores.
+"""
+
+import argparse
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from avatar_exp.data.photos import to_image
+from avatar_exp.models.components import Components
+from avatar_exp.models.load import load
+from avatar_exp.pictures import grid
+from avatar_exp.sampling import Request, sample
+from avatar_exp.scoring.embedders import Embedder
+from avatar_exp.tiny import world
+from avatar_exp.tiny.bench import write_json
+from avatar_exp.tiny.pictures import to_floats
+from benchmarks.judge import Judge, load_judge, readings
+
+COUNT = 64
+FIRST = 600_000  # people that neither the base nor the judge has seen
+REFERENCE = 256
+TOLD = ("background", "hair_color", "hair", "glasses", "clothes_color", "skin")
+TARGETS = dict(zip(TOLD, (0.90, 0.80, 0.80, 0.85, 0.80, 0.80), strict=True)) | {"whole faces": 0.85}
+
+
+def cases(first: int, count: int) -> list[tuple[world.Identity, world.Scene]]:
+    """People on photos without a hat, which would hide the hair."""
+    return [(world.identity(n), world.scene(n * 4, style="photo", hat="none")) for n in range(first, first + count)]
+
+
+def full_caption(person: world.Identity, place: world.Scene) -> str:
+    """The first of a picture's captions that tells everything asked for here."""
+    facts = [f"{person.skin} skin", place.clothes_color, world.PLACES[place.background]]
+    facts += ["bald"] if person.hair == "bald" else [person.hair_color]
+    facts += [f"{person.glasses} glasses"] if person.glasses != "none" else []
+    captions = (world.caption(person, place, seed) for seed in itertools.count())
+    return next(text for text in captions if all(fact in text for fact in facts) and " person with " in f" {text}")
+
+
+def obedience(
+    judge: Judge, pictures: Sequence[Image.Image], told: Sequence[tuple[world.Identity, world.Scene]]
+) -> dict[str, float]:
+    """Shares of pictures that have what their caption says, and of whole faces."""
+    said, whole = readings(judge, pictures)
+    figures = {}
+    for name in TOLD:
+        truth = [world.attributes(*case) for case in told]
+        right = [
+            a == b[name] for a, b in zip(said[name], truth, strict=True) if name != "hair_color" or b["hair"] != "bald"
+        ]
+        figures[name] = sum(right) / len(right)
+    return figures | {"whole faces": sum(whole) / len(whole)}
+
+
+def kernel_distance(found: Tensor, wanted: Tensor) -> float:
+    """Unbiased squared MMD with the cubic kernel of KID (Binkowski et al. 2018, section 4), times 1000.
+
+    Args:
+        found: [N, D] features.
+        wanted: [M, D] features.
+    """
+
+    def kernel(a: Tensor, b: Tensor) -> Tensor:
+        return (a @ b.T / a.shape[1] + 1) ** 3
+
+    def within(a: Tensor) -> Tensor:
+        products = kernel(a, a)
+        return (products.sum() - products.diagonal().sum()) / (len(a) * (len(a) - 1))
+
+    return 1000 * float(within(found) + within(wanted) - 2 * kernel(found, wanted).mean())
+
+
+@torch.no_grad()
+def round_trip(base: Components, pictures: Sequence[Image.Image]) -> list[Image.Image]:
+    """Each picture through the autoencoder."""
+    import numpy as np
+
+    found = []
+    for picture in pictures:
+        latents = base.vae.encode(to_floats(np.asarray(picture)[None])).latent_dist.mode()
+        found.append(to_image(base.vae.decode(latents).sample[0]))
+    return found
+
+
+def main() -> None:
+    """Draw, judge, print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.base", description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("pretrain"))
+    parser.add_argument("--base", default="tiny", help="tiny, or a diffusers folder with clip/ and identity/")
+    parser.add_argument("--guidance", type=float, default=Request("", 0).guidance_scale)
+    given = parser.parse_args()
+    judge, base, told = load_judge(given.work), load(given.base, attention="eager"), cases(FIRST, COUNT)
+    side = base.resolution
+    requests = [
+        Request(full_caption(*case), seed, guidance_scale=given.guidance, height=side, width=side)
+        for seed, case in enumerate(told)
+    ]
+    pictures = [picture for picture, _ in sample(base, requests, batch_size=16)]
+    drawn = [world.portrait(*case, size=side) for case in told]
+    figures = obedience(judge, pictures, told)
+    ceiling = obedience(judge, round_trip(base, drawn), told)
+    embed = Embedder(f"{given.base}/clip", torch.device("cpu"))
+    reference = embed([world.portrait(*case, size=side) for case in cases(FIRST + COUNT, REFERENCE)])
+    figures["kernel distance"] = kernel_distance(embed(pictures), reference)
+    ceiling["kernel distance"] = kernel_distance(embed(round_trip(base, drawn)), reference)
+    out = given.work / "judged"
+    out.mkdir(parents=True, exist_ok=True)
+    rows = [pictures[i : i + 8] for i in range(0, COUNT, 8)]
+    grid(rows, [""] * len(rows), [], cell=side).save(out / "samples.png")
+    write_json(out / "base.json", {"samples": figures, "round trips": ceiling})
+    (out / "captions.txt").write_text("\n".join(request.prompt for request in requests) + "\n")
+    print(f"| {COUNT} samples, guidance {given.guidance:g} | measured | target | judge on round trips |")
+    print("|---|---|---|---|")
+    for name, value in figures.items():
+        print(f"| {name} | {value:.2f} | {TARGETS.get(name, '')} | {ceiling[name]:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
