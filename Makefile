@@ -34,5 +34,5 @@ check: $(READY) ## ruff and mypy
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 
-tiny-base: $(READY) ## pretrain the built-in base anew (over an hour on two cores; resumes where it stopped)
+tiny-base: $(READY) ## pretrain the built-in base anew (some hours on two cores; resumes where it stopped)
 	@$(RUN) -m avatar_exp.tiny.pretrain

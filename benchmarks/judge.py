@@ -162,12 +162,13 @@ class Judging(Trained):
         spoilt = torch.rand(len(rows), generator=draws) < 0.3
         there = torch.ones(len(rows), len(PARTS))
         batch[spoilt], there[spoilt] = wiped(batch[spoilt], landmarks[spoilt], draws)
-        says, found, there_logits = self.model(batch)
+        says, found, there_logits = self.model(batch.to(self.device))
+        there = there.to(self.device)
         loss = F.binary_cross_entropy_with_logits(there_logits.float(), there)
         for name, logits in says.items():
             labels = self.truth.labels[name][rows].masked_fill(spoilt, NEVER)
-            loss = loss + F.cross_entropy(logits.float(), labels)
-        return loss + 20 * ((found - landmarks).abs() * there[..., None]).mean()
+            loss = loss + F.cross_entropy(logits.float(), labels.to(self.device))
+        return loss + 20 * ((found - landmarks.to(self.device)).abs() * there[..., None]).mean()
 
 
 @torch.no_grad()

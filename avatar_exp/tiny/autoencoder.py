@@ -1,5 +1,6 @@
 """Part 2: the autoencoder (AutoencoderKL, 8 pixels to 1), 128 x 128 x 3 to 8 x 16 x 16."""
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -32,8 +33,8 @@ def new_autoencoder() -> Any:
     return model
 
 
-def crops(pictures: Pictures, step: int, batch: int) -> Tensor:
-    """[batch, 3, 64, 64] in [-1, 1]: half of them centred near the face, half of them mirrored."""
+def crops(pictures: Pictures, step: int, batch: int, faces: Collection[int] = (1, 3)) -> Tensor:
+    """[batch, 3, 64, 64] in [-1, 1], half of them mirrored; ``faces``: which of every four are near the face."""
     generator = generator_of(step, "photo")
     rows = torch.randint(len(pictures), (batch,), generator=generator).tolist()
     corners = torch.randint(SIZE - CROP + 1, (batch, 2), generator=generator).tolist()
@@ -41,7 +42,7 @@ def crops(pictures: Pictures, step: int, batch: int) -> Tensor:
     found = []
     for i, (row, corner) in enumerate(zip(rows, corners, strict=True)):
         left, top = corner
-        if i % 2:
+        if i % 4 in faces:
             box = pictures.boxes[row] * SIZE
             left = int((box[0] + box[2]) / 2) - CROP // 2 + jitter[i][0]
             top = int((box[1] + box[3]) / 2) - CROP // 2 + jitter[i][1]
@@ -68,7 +69,7 @@ class Autoencoding(Trained):
 
     def loss(self, step: int) -> Tensor:
         """Reconstruction of the step's crops, and a little of the posterior's distance from a normal."""
-        wanted = crops(self.pictures, step, self.settings.batch)
+        wanted = crops(self.pictures, step, self.settings.batch).to(self.device)
         posterior = self.model.encode(wanted).latent_dist
         made = self.model.decode(posterior.sample(generator=generator_of(step, "posterior"))).sample
         divergence: Tensor = posterior.kl().float().mean()

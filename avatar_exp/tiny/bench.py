@@ -18,8 +18,9 @@ class Settings:
     """How one part is made.
 
     ``steps`` optimizer steps of ``batch`` samples; ``lr`` at its peak, ``muon_lr`` that of the matrices (0: AdamW for
-    them too); ``ema`` the decay of the averaged weights (0: the last weights themselves). Parts that train nothing read
-    ``batch`` only, and ``steps`` as people drawn.
+    them too); ``ema`` the decay of the averaged weights (0: the last weights themselves); ``decay`` the share of the
+    steps, at the end, over which the learning rate falls. Parts that train nothing read ``batch`` only, and ``steps``
+    as people drawn.
     """
 
     steps: int
@@ -27,6 +28,7 @@ class Settings:
     lr: float = 0.0
     muon_lr: float = 0.0
     ema: float = 0.0
+    decay: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -70,8 +70,8 @@ class CaptionMatching(Trained):
         wording = torch.randint(CAPTIONS, (len(rows),), generator=generator_of(step, "caption"))
         ids = self.ids[rows, wording]
         images = lightly_changed(self.pictures.floats(rows.sort().values.tolist()), generator)
-        ids = ids[rows.argsort()]
-        found = self.model(input_ids=without_padding(ids, self.eos), pixel_values=images)
+        ids = ids[rows.argsort()].to(self.device)
+        found = self.model(input_ids=without_padding(ids, self.eos), pixel_values=images.to(self.device))
         scale = self.model.logit_scale.exp().clamp(max=MAX_LOGIT_SCALE)
         same = (ids[:, None] == ids[None]).all(-1)
         return info_nce(scale * found.image_embeds @ found.text_embeds.T, same)

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import torch
@@ -33,12 +34,18 @@ def generator_of(step: int, stream: Stream) -> torch.Generator:
     return draw(SEED, step, stream)
 
 
-def lr_factor(step: int, steps: int) -> float:
-    """Linear warm-up over the first 3 % of the steps (100 at most), then a cosine to 1 % of the peak; in (0, 1]."""
+def lr_factor(step: int, steps: int, decay: float = 1.0) -> float:
+    """Linear warm-up over the first 3 % of the steps (100 at most), the peak, a cosine to 1 % of it; in (0, 1].
+
+    Args:
+        decay: the share of the steps, at the end, over which it falls. With less than 1, training can be made longer
+            from any checkpoint before (Haegele et al. 2024, "Scaling laws beyond fixed training durations").
+    """
     warm_up = max(1, min(100, steps * 3 // 100))
     if step < warm_up:
         return (step + 1) / warm_up
-    done = (step - warm_up) / max(1, steps - warm_up)
+    start = max(warm_up, round(steps * (1 - decay)))
+    done = max(0, step - start) / max(1, steps - start)
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
@@ -75,7 +82,9 @@ class Trained(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Muon and AdamW, with one scheduler step per optimizer step."""
         optimizer = Muon(self.groups())
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, self.settings.steps))
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, partial(lr_factor, steps=self.settings.steps, decay=self.settings.decay)
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def optimizer_step(self, *arguments: Any, **named: Any) -> None:
@@ -177,11 +186,11 @@ def fit(bench: Bench, module: Trained, callbacks: Sequence[Callback] = ()) -> Fi
 
 
 def _quiet_trainer(steps: int, callbacks: list[Callback]) -> Trainer:
-    """Lightning on the CPU in bf16 autocast, without its loggers, bars and hints."""
+    """Lightning in bf16 autocast, on a GPU if there is one, without its loggers, bars and hints."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     return Trainer(
-        accelerator="cpu",
+        accelerator="auto",
         devices=1,
         precision="bf16-mixed",
         max_steps=steps,

@@ -46,8 +46,9 @@ class SamePerson(Trained):
         scenes = torch.rand(len(people), SCENES, generator=generator).argsort(1)
         views = [self.pictures.floats((people * SCENES + scenes[:, k]).tolist()) for k in (0, 1)]
         changed = torch.cat([lightly_changed(view, generator) for view in views])
-        one, other = embed(self.model, changed.contiguous(memory_format=torch.channels_last)).chunk(2)
-        same = torch.zeros(len(one), len(one), dtype=torch.bool)
+        changed = changed.to(self.device, memory_format=torch.channels_last)
+        one, other = embed(self.model, changed).chunk(2)
+        same = torch.zeros(len(one), len(one), dtype=torch.bool, device=self.device)
         return info_nce(one @ other.T / TEMPERATURE, same)
 
 

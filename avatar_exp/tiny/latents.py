@@ -28,7 +28,9 @@ def run(bench: Bench) -> Figures:
         said = time.perf_counter()
         for i in range(0, len(pictures), bench.settings.batch):
             here = slice(i, i + bench.settings.batch)
-            moments[here] = model.encode(pictures.floats(here)).latent_dist.parameters.numpy()
+            with torch.autocast("cpu", torch.bfloat16):  # as it was trained; twice as fast
+                found = model.encode(pictures.floats(here)).latent_dist.parameters
+            moments[here] = found.float().numpy()
             if time.perf_counter() - said > 30:
                 said = time.perf_counter()
                 print(f"latents     {i}/{len(pictures)} pictures", flush=True)
