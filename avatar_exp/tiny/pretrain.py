@@ -33,11 +33,11 @@ QUICK: Mapping[str, Settings] = {
     "pictures": Settings(steps=12, batch=1),
     "autoencoder": Settings(steps=20, batch=8, lr=2e-3, muon_lr=5e-3, ema=0.9),
     "tokenizer": PARTS["tokenizer"],
-    "clip": Settings(steps=5, batch=16, lr=1e-3, muon_lr=3e-3, ema=0.9),
-    "identity": Settings(steps=5, batch=8, lr=2e-3, muon_lr=5e-3, ema=0.9),
+    "clip": Settings(steps=20, batch=16, lr=1e-3, muon_lr=3e-3, ema=0.9),
+    "identity": Settings(steps=20, batch=8, lr=2e-3, muon_lr=5e-3, ema=0.9),
     "latents": PARTS["latents"],
-    "denoiser": Settings(steps=10, batch=8, lr=1e-3, muon_lr=5e-3, ema=0.9),
-    "decoder": Settings(steps=10, batch=8, lr=1e-3, muon_lr=3e-3, ema=0.9),
+    "denoiser": Settings(steps=20, batch=8, lr=1e-3, muon_lr=5e-3, ema=0.9),
+    "decoder": Settings(steps=20, batch=8, lr=1e-3, muon_lr=3e-3, ema=0.9),
 }
 # Folders of weights that a part publishes; it is done anew when one of them is missing.
 MAKES: Mapping[str, tuple[str, ...]] = {

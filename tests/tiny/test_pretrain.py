@@ -99,7 +99,7 @@ def _fitted(quick: tuple[Path, Path], name: str, callbacks: Sequence[Any] = ()) 
     from avatar_exp.tiny.fitting import fit
     from avatar_exp.tiny.pictures import training_pictures
 
-    settings = Settings(steps=6, batch=4, lr=1e-3, ema=0.9)
+    settings = Settings(steps=6, batch=4, lr=1e-3, muon_lr=2e-3, ema=0.9)
     module = Autoencoding(new_autoencoder(), settings, training_pictures(quick[0]))
     fit(Bench(name, settings, *quick), module, callbacks)
     return module.state_dict()
