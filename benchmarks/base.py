@@ -23,6 +23,7 @@ from avatar_exp.scoring.embedders import Embedder
 from avatar_exp.tiny import world
 from avatar_exp.tiny.bench import write_json
 from avatar_exp.tiny.pictures import to_floats
+from avatar_exp.tiny.wording import PLACES
 from benchmarks.judge import Judge, load_judge, readings
 
 COUNT = 64
@@ -39,7 +40,7 @@ def cases(first: int, count: int) -> list[tuple[world.Identity, world.Scene]]:
 
 def full_caption(person: world.Identity, place: world.Scene) -> str:
     """The first of a picture's captions that tells everything asked for here."""
-    facts = [f"{person.skin} skin", place.clothes_color, world.PLACES[place.background]]
+    facts = [f"{person.skin} skin", place.clothes_color, PLACES[place.background]]
     facts += ["bald"] if person.hair == "bald" else [person.hair_color]
     facts += [f"{person.glasses} glasses"] if person.glasses != "none" else []
     captions = (world.caption(person, place, seed) for seed in itertools.count())

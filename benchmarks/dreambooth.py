@@ -1,17 +1,17 @@
 """Does DreamBooth work on the built-in base? Trains people it has never seen, by the plain command, and judges them.
 
     python -m benchmarks.dreambooth --people 800001 800002 --name default
-    python -m benchmarks.dreambooth --people 800001 --name fast lr=4e-6 prior=none keep_steps=[100,200]
+    python -m benchmarks.dreambooth --people 800001 --name mine lr=4e-6 prior=none keep_steps=[100,200]
 
-Needs ``python -m benchmarks.judge`` before. Two minutes a person on 2 cores; what is done is not done again. For each
-kept step and each person one JSON file lies in the work folder, under dreambooth/NAME/; a table is printed.
+Needs ``python -m benchmarks.judge`` before. Two minutes a person on 2 cores; what is done is not done again. A JSON
+file for each person, and a sheet of pictures for each kept step, lie in the work folder, under dreambooth/NAME/.
 """
 
 import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -27,13 +27,26 @@ from avatar_exp.scoring.embedders import Embedder
 from avatar_exp.scoring.functional import similarity
 from avatar_exp.tiny import world
 from avatar_exp.tiny.bench import write_json
+from avatar_exp.tiny.wording import PLACES
 from benchmarks.judge import Judge, load_judge, readings
 
 NAME = "hoanganh"  # letters are all that a name is to the base
 OF_A_PERSON = ("hair", "hair_color", "skin", "glasses", "beard", "eyes", "freckles", "earrings", "lips", "face")
-PLACES = ("beach", "snow", "forest", "night")
+ASKED = ("beach", "snow", "forest", "night")
 EACH = 16
 SAMPLES = 32
+BASE_SAMPLES = 128  # of "person", by the base: how often it has each attribute by chance
+LEARNING_RATE, STEPS = 1e-6, 300  # the defaults of model=tiny
+SETTINGS: Mapping[str, Sequence[str]] = {
+    "default": (),
+    "fast": (f"lr={4 * LEARNING_RATE:g}",),
+    "fast-no-prior": (f"lr={4 * LEARNING_RATE:g}", "prior=none"),
+    "fast-and-long": (
+        f"lr={4 * LEARNING_RATE:g}",
+        f"max_steps={2 * STEPS}",
+        f"keep_steps=[{','.join(str(STEPS * k // 4) for k in (1, 2, 3, 4, 6))}]",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -54,9 +67,9 @@ class Tools:
 
 def prompts() -> Iterator[tuple[str, dict[str, str]]]:
     """Prompts to be obeyed, and what must then be seen."""
-    for place in PLACES:
+    for place in ASKED:
         for _ in range(EACH):
-            yield f"photo of {{}} {world.PLACES[place]}", {"background": place}
+            yield f"photo of {{}} {PLACES[place]}", {"background": place}
     colors, clothes = world.SCENE["clothes_color"], list(world.SCENE["clothes"])
     for i, color in zip(range(EACH), list(colors) * 2, strict=False):
         yield f"photo of {{}} wearing a {color} {clothes[i % len(clothes)]}", {"clothes_color": color}
@@ -87,14 +100,15 @@ def look(tools: Tools, base: str, subject: str, person: world.Identity, sheet: P
     )
     rows = [of_subject[:8], *(obeying[i : i + 8] for i in range(0, len(obeying), EACH)), of_class[:8]]
     sheet.parent.mkdir(parents=True, exist_ok=True)
-    grid(rows, [subject, *PLACES, "clothes", "person"], [], cell=128).save(sheet)
+    grid(rows, [subject, *ASKED, "clothes", "person"], [], cell=128).save(sheet)
     return {
         "attributes": {name: fmean(value == truth[name] for value in said[name]) for name in OF_A_PERSON},
         "whole faces": fmean(whole),
-        "backgrounds": fmean(right[: EACH * len(PLACES)]),
-        "clothes color": fmean(right[EACH * len(PLACES) :]),
+        "backgrounds": fmean(right[: EACH * len(ASKED)]),
+        "clothes color": fmean(right[EACH * len(ASKED) :]),
         "likeness": float(similarity(tools.identity(of_subject), photos).mean()),
         "class likeness": float(similarity(tools.identity(of_class), photos).mean()),
+        "class likeness of the base": float(similarity(tools.identity(of_base(tools)), photos).mean()),
     }
 
 
@@ -126,14 +140,21 @@ def measure(tools: Tools, name: str, seed: int, overrides: Sequence[str]) -> lis
     return found
 
 
+def of_base(tools: Tools) -> list[Image.Image]:
+    """The base's own pictures of "person", drawn once."""
+    folder = tools.folder / "base"
+    if not folder.is_dir():
+        pictures = draw("tiny", ["photo of person"] * BASE_SAMPLES, first_seed=0)
+        folder.mkdir(parents=True)
+        for number, picture in enumerate(pictures):
+            picture.save(folder / f"{number:03d}.png")
+    return [Image.open(path).convert("RGB") for path in sorted(folder.glob("*.png"))]
+
+
 def base_rates(tools: Tools) -> dict[str, dict[str, float]]:
     """How often the base's own pictures of "person" have each value of each attribute."""
-    file = tools.folder / "base_rates.json"
-    if not file.is_file():
-        said, _ = readings(tools.judge, draw("tiny", ["photo of person"] * 4 * SAMPLES, first_seed=0))
-        write_json(file, {name: {v: said[name].count(v) / len(said[name]) for v in said[name]} for name in OF_A_PERSON})
-    rates: dict[str, dict[str, float]] = json.loads(file.read_text())
-    return rates
+    said, _ = readings(tools.judge, of_base(tools))
+    return {name: {value: said[name].count(value) / BASE_SAMPLES for value in said[name]} for name in OF_A_PERSON}
 
 
 def corrected(accuracy: float, rate: float) -> float:
@@ -161,14 +182,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dreambooth", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("pretrain"))
     parser.add_argument("--people", type=int, nargs="+", required=True, help="seeds of drawn people, from 700,000 on")
-    parser.add_argument("--name", required=True, help="what to call this setting")
+    parser.add_argument(
+        "--name", required=True, help=f"a setting: {'; '.join(SETTINGS)}; or a new name for the overrides"
+    )
     parser.add_argument("overrides", nargs="*", help="key=value for avatar_exp.train")
     given = parser.parse_args()
     folder = (given.work / "dreambooth").resolve()
     tools = Tools(load_judge(given.work), Embedder("tiny/identity", torch.device("cpu")), folder)
     rates, lines = base_rates(tools), []
+    overrides = [*SETTINGS.get(given.name, ()), *given.overrides]
     for seed in given.people:
-        lines += [row(seed, figures, rates) for figures in measure(tools, given.name, seed, given.overrides)]
+        lines += [row(seed, figures, rates) for figures in measure(tools, given.name, seed, overrides)]
         print(json.dumps(lines[-1]), flush=True)
     print("| " + " | ".join(lines[0]) + " |\n|" + "---|" * len(lines[0]))
     for line in lines:

@@ -1,6 +1,6 @@
 """How long the job of ``make avatar`` takes here: with an empty store, then with a warm one, phase by phase.
 
-    python benchmarks/job.py [key=value ...]
+    python -m benchmarks.job [key=value ...]
 
 Prints a Markdown table; benchmarks/README.md keeps what was measured, and on what.
 """

@@ -41,7 +41,8 @@ READ = (
 VALUES: Mapping[str, Sequence[str]] = {name: list((world.PERSON | world.SCENE)[name]) for name in READ}
 PARTS = ("left_eye", "right_eye", "nose", "mouth")
 ROUND_TRIPS = 8000
-MIDDLE = replace(world.identity(0), face="oval", **dict.fromkeys(world.PROPORTIONS, 0.0))
+AVERAGE: dict[str, Any] = dict.fromkeys(world.PROPORTIONS, 0.0)
+MIDDLE = replace(world.identity(0), face="oval", **AVERAGE)
 NEAR = 5.0  # pixels
 NEVER = -100  # what cross_entropy ignores
 SETTINGS = Settings(steps=1600, batch=64, lr=2e-3, muon_lr=5e-3, ema=0.99)
@@ -168,7 +169,8 @@ class Judging(Trained):
         for name, logits in says.items():
             labels = self.truth.labels[name][rows].masked_fill(spoilt, NEVER)
             loss = loss + F.cross_entropy(logits.float(), labels.to(self.device))
-        return loss + 20 * ((found - landmarks.to(self.device)).abs() * there[..., None]).mean()
+        away: Tensor = ((found - landmarks.to(self.device)).abs() * there[..., None]).mean()
+        return loss + 20 * away
 
 
 @torch.no_grad()

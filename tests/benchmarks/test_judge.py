@@ -4,6 +4,7 @@ from PIL import Image
 
 from avatar_exp.tiny import world
 from avatar_exp.tiny.pictures import SIZE, to_floats
+from avatar_exp.tiny.wording import PLACES
 from benchmarks.base import cases, full_caption, kernel_distance
 from benchmarks.dreambooth import NAME, OF_A_PERSON, corrected, prompts, row
 from benchmarks.judge import NEVER, PARTS, READ, VALUES, Judge, Truth, consistent, readings, visible, wiped
@@ -91,7 +92,7 @@ def test_the_captions_to_be_obeyed_tell_all_that_is_judged():
     for person, place in cases(600_000, 20):
         text = full_caption(person, place)
         facts = world.attributes(person, place)
-        assert world.PLACES[place.background] in text
+        assert PLACES[place.background] in text
         assert facts["clothes_color"] in text
         assert f"{facts['skin']} skin" in text
         assert ("glasses" in text) == (facts["glasses"] != "none")
@@ -101,9 +102,7 @@ def test_the_captions_to_be_obeyed_tell_all_that_is_judged():
 def test_prompts_ask_for_four_places_and_for_clothes():
     asked = list(prompts())
     assert [len([1 for _, wanted in asked if key in wanted]) for key in ("background", "clothes_color")] == [64, 16]
-    assert all(
-        value in text or world.PLACES.get(value, "-") in text for text, wanted in asked for value in wanted.values()
-    )
+    assert all(value in text or PLACES.get(value, "-") in text for text, wanted in asked for value in wanted.values())
 
 
 def test_chance_is_taken_off():
