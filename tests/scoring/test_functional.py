@@ -5,7 +5,16 @@ import math
 import pytest
 import torch
 
-from avatar_exp.scoring.functional import similarity
+from avatar_exp.scoring.functional import (
+    diversity,
+    duplicate_groups,
+    harmonic,
+    leave_one_out,
+    nearest_photo,
+    prompt_similarity,
+    relative,
+    similarity,
+)
 
 
 def cosine(one, two):
@@ -51,3 +60,65 @@ def test_the_ends_of_the_range():
 def test_what_cannot_be_compared_is_refused(pictures, photos, says):
     with pytest.raises(ValueError, match=says):
         similarity(pictures, photos)
+
+
+def test_prompt_similarity_compares_each_picture_with_its_own_text():
+    pictures, texts = features(4, 0), features(4, 1, 3.0)
+    wanted = [cosine(p, t) for p, t in zip(pictures.tolist(), texts.tolist(), strict=True)]
+    assert prompt_similarity(pictures, texts).tolist() == pytest.approx(wanted, rel=1e-5)
+    with pytest.raises(ValueError, match="one"):
+        prompt_similarity(pictures, texts[:3])
+
+
+def test_diversity_is_one_minus_the_mean_cosine_of_the_pairs_of_a_prompt():
+    pictures, prompts = features(6, 0), [0, 1, 0, 0, 1, 2]  # the last prompt has one picture: no pair
+    wanted = []
+    for prompt in (0, 1):
+        own = [picture for picture, number in zip(pictures.tolist(), prompts, strict=True) if number == prompt]
+        pairs = [cosine(p, q) for i, p in enumerate(own) for q in own[:i]]
+        wanted.append(1 - sum(pairs) / len(pairs))
+    assert diversity(pictures, prompts).tolist() == pytest.approx(wanted, rel=1e-5)
+    assert diversity(pictures[:1].expand(3, -1), [0, 0, 0]).item() == pytest.approx(0, abs=1e-6)
+    assert len(diversity(pictures, range(6))) == 0
+
+
+def test_the_nearest_photo_is_named():
+    photos = features(5, 0)
+    values, which = nearest_photo(photos[[3, 1]] * 2, photos)
+    assert which.tolist() == [3, 1]
+    assert values.tolist() == pytest.approx([1, 1])
+
+
+def test_duplicates_are_grouped_also_over_a_third_photo():
+    angles = torch.tensor([0.0, 10.0, 20.0, 90.0, 95.0]).deg2rad()
+    photos = torch.stack([angles.cos(), angles.sin()], dim=1)
+    groups = duplicate_groups(photos, threshold=math.cos(math.radians(12)))
+    assert groups[0] == groups[1] == groups[2]
+    assert groups[3] == groups[4] != groups[0]
+    assert len(set(duplicate_groups(photos, threshold=1.1))) == 5
+
+
+def test_a_photo_is_compared_with_those_of_other_groups_only():
+    photos, groups = features(4, 0), [0, 0, 1, 2]
+    wanted = [
+        sum(cosine(photos[i].tolist(), photos[j].tolist()) for j in others) / len(others)
+        for i, others in enumerate([[2, 3], [2, 3], [0, 1, 3], [0, 1, 2]])
+    ]
+    assert leave_one_out(photos, groups).tolist() == pytest.approx(wanted, rel=1e-5)
+    with pytest.raises(ValueError, match="nearly the same"):
+        leave_one_out(photos, [7, 7, 7, 7])
+
+
+def test_relative_puts_the_floor_at_nought_and_the_ceiling_at_one():
+    assert relative(0.3, 0.3, 0.8) == 0
+    assert relative(0.8, 0.3, 0.8) == pytest.approx(1)
+    assert relative(0.05, 0.3, 0.8) == pytest.approx(-0.5)
+    assert math.isnan(relative(0.3, 0.5, 0.5))
+
+
+def test_the_harmonic_mean_is_high_only_if_both_are():
+    assert harmonic(0.5, 0.5) == 0.5
+    assert harmonic(1.7, 1.0) == 1
+    assert harmonic(1.0, -0.2) == 0
+    assert harmonic(0.0, 0.0) == 0
+    assert harmonic(0.9, 0.1) == pytest.approx(2 / (1 / 0.9 + 1 / 0.1))
