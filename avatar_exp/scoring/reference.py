@@ -1,0 +1,163 @@
+"""What the pictures of a subject are measured against, in each embedder, and the scores that follow.
+
+A raw cosine says little: 0.7 may be a stranger in one embedder and a twin in another. So likeness is put between what
+the base's pictures of the class reach (0) and what the photos reach among themselves (1), and obedience between the
+base's pictures against wrong prompts (0) and against their own (1).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from avatar_exp.scoring.functional import (
+    cosines,
+    duplicate_groups,
+    harmonic,
+    leave_one_out,
+    nearest_photo,
+    prompt_similarity,
+    relative,
+    similarity,
+)
+
+NEARLY_THE_SAME = 0.98  # cosine of two photos in the identity embedder: one is a copy of the other
+COPY_QUANTILE = 0.95
+SURE = 3.0  # standard errors by which the photos must be more alike than strangers are to them
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Features [N, D] of pictures in one embedder, and the number of the prompt that each was drawn for."""
+
+    features: Tensor
+    prompts: Sequence[int]
+
+    def without(self, prompt: int) -> "Pictures":
+        """The pictures of all other prompts."""
+        kept = [number for number, own in enumerate(self.prompts) if own != prompt]
+        return Pictures(self.features[kept], [self.prompts[number] for number in kept])
+
+
+@dataclass(frozen=True)
+class IdentityReference:
+    """In the identity embedder.
+
+    photos: [M, D]; base: the untrained base's pictures of the class; held_out: [H, D] of photos not trained on, if any.
+    """
+
+    photos: Tensor
+    base: Pictures
+    held_out: Tensor | None = None
+
+    @cached_property
+    def among_photos(self) -> Tensor:
+        """How alike a photo of the subject is to the others: [H] of held-out photos, else [M], each left out in turn.
+
+        Raises:
+            ValueError: if all photos are nearly the same.
+        """
+        if self.held_out is not None:
+            return similarity(self.held_out, self.photos)
+        return leave_one_out(self.photos, duplicate_groups(self.photos, NEARLY_THE_SAME))
+
+    @cached_property
+    def why_not_measurable(self) -> str | None:
+        """Why these photos give no ``likeness``, or None if they do."""
+        try:
+            among = self.among_photos
+        except ValueError as error:
+            return str(error)
+        strangers = similarity(self.base.features, self.photos)
+        errors = [
+            float(each.std()) / math.sqrt(len(each)) if len(each) > 1 else math.inf for each in (among, strangers)
+        ]
+        if float(among.mean() - strangers.mean()) < SURE * math.hypot(*errors):
+            return "the photos are hardly more alike than the base's pictures are to them"
+        return None
+
+    def _relative(self, pictures: Tensor, base: Tensor) -> float:
+        floor, value = (float(similarity(features, self.photos).mean()) for features in (base, pictures))
+        return relative(value, floor, float(self.among_photos.mean()))
+
+    def likeness(self, subject: Pictures) -> float:
+        """(identity - b) / (r - b): 0 as alike as the base's pictures of the class, 1 as photos are to each other."""
+        return self._relative(subject.features, self.base.features)
+
+    def drift(self, of_class: Pictures) -> float:
+        """The same of the class, from the base's on the same prompts and seeds (0) to everybody is the subject (1).
+
+        Args:
+            of_class: by the trained weights; for the first prompts and seeds of ``base``.
+        """
+        return self._relative(of_class.features, self.base.features[: len(of_class.features)])
+
+    def without(self, prompt: int) -> "IdentityReference":
+        """The reference as if a prompt had not been asked for."""
+        return IdentityReference(self.photos, self.base.without(prompt), self.held_out)
+
+
+@dataclass(frozen=True)
+class ClipReference:
+    """In CLIP: photos [M, D]; the base's pictures of the class; texts [P, D] of the prompts, the class in each."""
+
+    photos: Tensor
+    base: Pictures
+    texts: Tensor
+
+    @cached_property
+    def copy_threshold(self) -> float:
+        """A picture that is nearer to a photo than nearly all photos are to their nearest is a copy of it."""
+        among = cosines(self.photos, self.photos).fill_diagonal_(-1)
+        return float(torch.quantile(among.max(dim=1).values, COPY_QUANTILE))
+
+    def copies(self, subject: Pictures) -> tuple[Tensor, Tensor]:
+        """[N] whether each picture copies a photo, and [N] which photo is nearest."""
+        values, which = nearest_photo(subject.features, self.photos)
+        return values > self.copy_threshold, which
+
+    def text_similarity(self, pictures: Pictures) -> Tensor:
+        """[N]: CLIP-T of each picture."""
+        return prompt_similarity(pictures.features, self.texts[list(pictures.prompts)])
+
+    def obedience(self, subject: Pictures) -> float:
+        """(t - t_wrong) / (t_base - t_wrong), t being CLIP-T: 1 as the base obeys, 0 as if asked for something else.
+
+        NaN if there is one prompt only.
+        """
+        asked = sorted(set(self.base.prompts))
+        against = cosines(self.base.features, self.texts[asked])
+        own = torch.tensor([[prompt == column for column in asked] for prompt in self.base.prompts])
+        if len(asked) < 2:
+            return math.nan
+        text = float(self.text_similarity(subject).mean())
+        return relative(text, float(against[~own].mean()), float(against[own].mean()))
+
+    def without(self, prompt: int) -> "ClipReference":
+        """The reference as if a prompt had not been asked for."""
+        return ClipReference(self.photos, self.base.without(prompt), self.texts)
+
+
+def choice(identity: IdentityReference, clip: ClipReference, by_identity: Pictures, by_clip: Pictures) -> float:
+    """What a checkpoint is chosen by, in [0, 1]: the harmonic mean of likeness and obedience, each clipped."""
+    return harmonic(identity.likeness(by_identity), clip.obedience(by_clip))
+
+
+def choice_error(identity: IdentityReference, clip: ClipReference, by_identity: Pictures, by_clip: Pictures) -> float:
+    """Standard error of ``choice``: the jackknife over prompts (Efron & Tibshirani 1993, eq. 11.5).
+
+    NaN with fewer than three prompts.
+    """
+    prompts = sorted(set(by_clip.prompts))
+    if len(prompts) < 3:
+        return math.nan
+    left_out = torch.tensor(
+        [
+            choice(identity.without(prompt), clip.without(prompt), by_identity.without(prompt), by_clip.without(prompt))
+            for prompt in prompts
+        ]
+    )
+    return float(((len(prompts) - 1) * left_out.var(unbiased=False)).sqrt())

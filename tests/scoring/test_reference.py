@@ -1,0 +1,111 @@
+"""The scores against plain sums, and where their ends lie."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from avatar_exp.scoring.reference import ClipReference, IdentityReference, Pictures, choice, choice_error
+
+PROMPTS = [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def around(center, count, seed, spread=0.1):
+    """Unit features near a direction."""
+    noise = torch.randn(count, len(center), generator=torch.Generator().manual_seed(seed))
+    return F.normalize(center + spread * noise, dim=1)
+
+
+def axis(number, size=16):
+    return F.one_hot(torch.tensor(number), size).float()
+
+
+def mean_cosine(some, others):
+    return sum(float(F.cosine_similarity(a, b, dim=0)) for a in some for b in others) / (len(some) * len(others))
+
+
+@pytest.fixture
+def identity():
+    """The subject looks along axis 0, the class along axis 1."""
+    return IdentityReference(around(axis(0), 6, 0), Pictures(around(axis(1), 8, 1), PROMPTS))
+
+
+@pytest.fixture
+def clip():
+    """Prompt k asks for axis k, and the base obeys."""
+    texts = torch.eye(16)[:4]
+    base = torch.cat([around(axis(prompt), 1, seed, 0.2) for seed, prompt in enumerate(PROMPTS)])
+    return ClipReference(around(axis(8), 6, 2), Pictures(base, PROMPTS), texts)
+
+
+def test_likeness_is_nought_for_the_base_and_one_for_the_photos(identity):
+    assert identity.why_not_measurable is None
+    assert identity.likeness(identity.base) == pytest.approx(0, abs=1e-6)
+    assert identity.likeness(Pictures(around(axis(0), 200, 5), [0] * 200)) == pytest.approx(1, abs=0.05)
+
+
+def test_likeness_is_what_the_formula_says(identity):
+    subject = Pictures(around(axis(0) + axis(1), 8, 3), PROMPTS)
+    photos = list(identity.photos)
+    floor, value = (mean_cosine(features, photos) for features in (identity.base.features, subject.features))
+    ceiling = sum(mean_cosine([photo], photos[:i] + photos[i + 1 :]) for i, photo in enumerate(photos)) / len(photos)
+    assert identity.likeness(subject) == pytest.approx((value - floor) / (ceiling - floor), rel=1e-4)
+
+
+def test_held_out_photos_set_the_ceiling(identity):
+    held_out = around(axis(0), 3, 9)
+    other = IdentityReference(identity.photos, identity.base, held_out)
+    assert float(other.among_photos.mean()) == pytest.approx(mean_cosine(held_out, identity.photos), rel=1e-5)
+
+
+def test_drift_compares_with_the_bases_pictures_of_the_same_prompts(identity):
+    first = Pictures(identity.base.features[:4], PROMPTS[:4])
+    assert identity.drift(first) == pytest.approx(0, abs=1e-6)
+    assert identity.drift(Pictures(around(axis(0), 4, 6), PROMPTS[:4])) > 0.8
+
+
+def test_photos_of_many_people_or_one_photo_copied_measure_nothing(identity):
+    strangers = IdentityReference(around(torch.zeros(16), 6, 0), identity.base)
+    assert "hardly more alike" in (strangers.why_not_measurable or "")
+    copied = IdentityReference(identity.photos[:1].expand(5, -1), identity.base)
+    assert "nearly the same" in (copied.why_not_measurable or "")
+
+
+def test_obedience_is_one_for_the_base_and_nought_for_pictures_of_other_prompts(clip):
+    assert clip.obedience(clip.base) == pytest.approx(1, abs=1e-6)
+    shuffled = Pictures(clip.base.features, [(prompt + 1) % 4 for prompt in PROMPTS])
+    assert clip.obedience(shuffled) == pytest.approx(0, abs=0.2)
+    all_alike = Pictures(around(axis(9), 8, 4), PROMPTS)
+    assert abs(clip.obedience(all_alike)) < 0.15
+    assert math.isnan(
+        ClipReference(clip.photos, Pictures(clip.base.features, [0] * 8), clip.texts).obedience(clip.base)
+    )
+
+
+def test_a_copy_of_a_photo_is_seen_and_named(clip):
+    copied = Pictures(clip.photos[[4]] + 0.001, [0])
+    seen, which = clip.copies(copied)
+    assert (seen.tolist(), which.tolist()) == ([True], [4])
+    fresh = Pictures(around(axis(8), 8, 7), PROMPTS)
+    assert clip.copies(fresh)[0].float().mean() < 0.5
+
+
+def test_the_choice_wants_both(identity, clip):
+    alike = Pictures(around(axis(0), 8, 3), PROMPTS)
+    obeying, ignoring = clip.base, Pictures(around(axis(9), 8, 4), PROMPTS)
+    both = choice(identity, clip, alike, obeying)
+    assert both > 0.9
+    assert choice(identity, clip, alike, ignoring) < 0.3
+    assert choice(identity, clip, identity.base, obeying) < 0.01
+
+
+def test_the_choices_error_is_the_jackknifes(identity, clip):
+    subject = Pictures(around(axis(0) + 0.8 * axis(1), 8, 3, 0.4), PROMPTS)
+    values = [choice(identity.without(p), clip.without(p), subject.without(p), clip.base.without(p)) for p in range(4)]
+    mean = sum(values) / 4
+    wanted = math.sqrt(3 / 4 * sum((value - mean) ** 2 for value in values))
+    assert choice_error(identity, clip, subject, clip.base) == pytest.approx(wanted, rel=1e-4)
+    assert wanted > 0
+    two = Pictures(subject.features[:4], PROMPTS[:4])
+    assert math.isnan(choice_error(identity, clip, two, Pictures(clip.base.features[:4], PROMPTS[:4])))
