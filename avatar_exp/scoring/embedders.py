@@ -7,7 +7,7 @@ import torch
 import transformers
 from PIL import Image
 from torch import Tensor
-from transformers import AutoConfig, AutoImageProcessor, AutoModel
+from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
 
 from avatar_exp.models.locate import TINY, locate, tiny_folder
 
@@ -30,6 +30,12 @@ class Embedder:
         kind = getattr(transformers, named) if named.endswith("WithProjection") else AutoModel  # Auto would drop it
         self.model = kind.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval().to(device)
         self.processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        self.folder = folder
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether the model was trained on texts too, as CLIP was."""
+        return hasattr(self.model, "get_text_features")
 
     def __call__(self, images: Sequence[Image.Image]) -> Tensor:
         """[N, D], fp32, on the CPU."""
@@ -44,6 +50,15 @@ class Embedder:
             pooled = getattr(output, "pooler_output", output) if pooled is None else pooled
             features.append(pooled.flatten(1).float().cpu())
         return torch.cat(features)
+
+    def texts(self, prompts: Sequence[str]) -> Tensor:
+        """[P, D], fp32, on the CPU: texts in the space of the pictures; only of a model that ``reads_text``."""
+        tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
+        tokens = tokenizer(list(prompts), padding=True, truncation=True, return_tensors="pt").to(self.device)
+        with torch.no_grad():
+            output = self.model.get_text_features(**tokens)
+        features: Tensor = getattr(output, "pooler_output", output).float().cpu()
+        return features
 
 
 def name_of(asked: str | None, kind: str, base: str) -> str | None:

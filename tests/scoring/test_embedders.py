@@ -7,6 +7,7 @@ from PIL import Image
 from transformers import (
     CLIPImageProcessorPil,
     CLIPModel,
+    CLIPProcessor,
     CLIPTextConfig,
     CLIPVisionConfig,
     CLIPVisionModel,
@@ -94,3 +95,18 @@ def test_which_embedder_is_taken(tmp_path, kind):
     assert name_of("auto", kind, str(tmp_path)) == str(tmp_path / kind)
     if (tiny_folder() / kind / "config.json").is_file():
         assert name_of("auto", kind, "tiny") == str(tiny_folder() / kind)
+
+
+@torch.no_grad()
+def test_texts_and_pictures_share_a_space_in_clip_alone():
+    """Against the model's own logits, as CLIPProcessor prepares them."""
+    clip = Embedder("tiny/clip", torch.device("cpu"))
+    prompts = ["photo of person in the snow", "a person with a red hat on the beach"]
+    pictures = [Image.new("RGB", (128, 128), color) for color in ("white", "red", "blue")]
+    model, processor = (kind.from_pretrained(tiny_folder() / "clip") for kind in (CLIPModel, CLIPProcessor))
+    wanted = model(**processor(text=prompts, images=pictures, return_tensors="pt", padding=True)).logits_per_image
+    features, texts = clip(pictures), clip.texts(prompts)
+    cosines = torch.nn.functional.normalize(features, dim=1) @ torch.nn.functional.normalize(texts, dim=1).T
+    torch.testing.assert_close(cosines * model.logit_scale.exp(), wanted, rtol=1e-3, atol=1e-3)
+    assert clip.reads_text
+    assert not Embedder("tiny/identity", torch.device("cpu")).reads_text
