@@ -142,6 +142,16 @@ class RunFolder:
         return self.samples / "records.jsonl"
 
     @property
+    def class_records(self) -> Path:
+        """The same of the pictures of the class."""
+        return self.samples / "class_records.jsonl"
+
+    @property
+    def picture_scores(self) -> Path:
+        """One object per scored sample: step, prompt, seed and its own scores, for comparisons picture by picture."""
+        return self.samples / "scores.jsonl"
+
+    @property
     def checkpoint(self) -> Path:
         """The newest resumable state."""
         return self.path / "checkpoints" / "last.ckpt"

@@ -93,8 +93,8 @@ def go_back(folder: RunFolder) -> Path:
     import torch
 
     step = int(torch.load(folder.checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"])
-    keep_lines_to_step(folder.metrics, step)
-    keep_lines_to_step(folder.records, step)
+    for lines in (folder.metrics, folder.records, folder.class_records, folder.picture_scores):
+        keep_lines_to_step(lines, step)
     info = folder.info
     best = info.get("best_step")
     if best is not None and best > step:

@@ -115,14 +115,14 @@ def run(
     if config.resume and folder.info.get("base", base)["fingerprint"] != base["fingerprint"]:
         raise RefusedError(f"resume={config.resume}: the base at {components.path} is not the one it began with")
     folder.update(base=base)
-    held_out = [split(concept.photos(), config.data.holdout, config.seed)[1] for concept in concepts]
-    references = [held or concept.photos() for held, concept in zip(held_out, concepts, strict=True)]
+    sets = [split(concept.photos(), config.data.holdout, config.seed) for concept in concepts]
+    trained_on, held_out = ([one[part] for one in sets] for part in (0, 1))
     store, resolution = Store(Path(config.store)), config.data.resolution or components.resolution
     if components.lr_scale != 1:
         log.info(
             "lr %g x %g (%s) = %g", config.lr, components.lr_scale, components.path, config.lr * components.lr_scale
         )
-    return Run(folder, components, concepts, store, phases, config.seed, resolution, references)
+    return Run(folder, components, concepts, store, phases, config.seed, resolution, trained_on, held_out)
 
 
 def training_sets(config: DictConfig, run: Run) -> list[TrainingSet]:

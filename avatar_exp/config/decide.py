@@ -11,7 +11,10 @@ from avatar_exp.errors import UserError
 
 PRECISIONS = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
 PRECISIONS |= {name: name for name in PRECISIONS.values()}
-METRICS = ("score/identity", "score/identity_clip")
+METRICS = tuple(
+    f"score/{name}"
+    for name in ("identity", "identity_clip", "likeness", "prompt", "diversity", "choice")  # higher is better
+)
 MIRRORED = ("max_steps", "accumulate_grad_batches", "precision")  # root keys that are also Lightning's
 
 
@@ -107,6 +110,7 @@ def faults(config: DictConfig) -> list[str]:
         "score_every": 0, "checkpoint_every": 0, "prior.count": 0, "prior.weight": 0, "data.holdout": 0,
         "scoring.seeds": 1, "scoring.batch_size": 1, "scoring.sampler.num_inference_steps": 1,
         "prior.sampler.num_inference_steps": 1, "lr": 0, "text_encoder_lr": 0, "seed": 0,
+        "scoring.class_pictures": 0,
     }  # fmt: skip
     one_of = {"choose": ("last", "best"), "model.attention": ("sdpa", "xformers", "eager")}
     found = []

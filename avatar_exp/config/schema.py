@@ -112,6 +112,7 @@ class ScoringConfig:
 
     prompts: list[str] = field(default_factory=list)
     seeds: int = 2  # pictures per prompt
+    class_pictures: int = 4  # pictures of the class at each step, for its drift; 0: none
     batch_size: int = 8  # pictures drawn at once
     max_drift: float = 0.2  # most drift of the class that a chosen step may have
     clip: str | None = "auto"  # CLIP (hub id or folder); auto: the base's own choice; null: no CLIP scores

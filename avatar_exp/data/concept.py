@@ -33,6 +33,13 @@ class Concept:
         """A prompt with {subject}, {identifier} and {class} replaced."""
         return fill(prompt, self.subject, self.class_noun, self.identifier)
 
+    def of_class(self, prompt: str) -> str:
+        """The same prompt for anyone of the class: "photo of person on the beach"."""
+        general = prompt
+        for named in ("{subject}", "{identifier} {class}", "{identifier}"):
+            general = general.replace(named, "{class}")
+        return fill(general, self.subject, self.class_noun, self.identifier).replace(self.subject, self.class_noun)
+
     def photos(self) -> list[Path]:
         """The photos of the subject, sorted."""
         return photo_files(Path(self.instance_data_dir))

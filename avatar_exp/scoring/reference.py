@@ -7,8 +7,9 @@ base's pictures against wrong prompts (0) and against their own (1).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -42,26 +43,33 @@ class Pictures:
         return Pictures(self.features[kept], [self.prompts[number] for number in kept])
 
 
-@dataclass(frozen=True)
-class IdentityReference:
-    """In the identity embedder.
-
-    photos: [M, D]; base: the untrained base's pictures of the class; held_out: [H, D] of photos not trained on, if any.
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """In one embedder: photos [M, D] of the subject to compare with, the untrained base's pictures of the class and the
+    photos [T, D] that were trained on, if ``photos`` were held out.
     """
 
     photos: Tensor
     base: Pictures
-    held_out: Tensor | None = None
+    trained_on: Tensor | None = None
+
+    def without(self, prompt: int) -> Self:
+        """The reference as if a prompt had not been asked for."""
+        return replace(self, base=self.base.without(prompt))
+
+
+class IdentityReference(Reference):
+    """In the identity embedder: likeness, and the drift of the class."""
 
     @cached_property
     def among_photos(self) -> Tensor:
-        """How alike a photo of the subject is to the others: [H] of held-out photos, else [M], each left out in turn.
+        """[M]: how alike each photo is to others: to those trained on, else to the rest, each left out in turn.
 
         Raises:
             ValueError: if all photos are nearly the same.
         """
-        if self.held_out is not None:
-            return similarity(self.held_out, self.photos)
+        if self.trained_on is not None:
+            return similarity(self.photos, self.trained_on)
         return leave_one_out(self.photos, duplicate_groups(self.photos, NEARLY_THE_SAME))
 
     @cached_property
@@ -95,28 +103,23 @@ class IdentityReference:
         """
         return self._relative(of_class.features, self.base.features[: len(of_class.features)])
 
-    def without(self, prompt: int) -> "IdentityReference":
-        """The reference as if a prompt had not been asked for."""
-        return IdentityReference(self.photos, self.base.without(prompt), self.held_out)
 
+@dataclass(frozen=True, kw_only=True)
+class ClipReference(Reference):
+    """In CLIP: obedience, and copies. texts: [P, D], the prompts with the class instead of the subject."""
 
-@dataclass(frozen=True)
-class ClipReference:
-    """In CLIP: photos [M, D]; the base's pictures of the class; texts [P, D] of the prompts, the class in each."""
-
-    photos: Tensor
-    base: Pictures
     texts: Tensor
 
     @cached_property
     def copy_threshold(self) -> float:
         """A picture that is nearer to a photo than nearly all photos are to their nearest is a copy of it."""
-        among = cosines(self.photos, self.photos).fill_diagonal_(-1)
+        photos = self.photos if self.trained_on is None else self.trained_on
+        among = cosines(photos, photos).fill_diagonal_(-1)
         return float(torch.quantile(among.max(dim=1).values, COPY_QUANTILE))
 
     def copies(self, subject: Pictures) -> tuple[Tensor, Tensor]:
-        """[N] whether each picture copies a photo, and [N] which photo is nearest."""
-        values, which = nearest_photo(subject.features, self.photos)
+        """[N] whether each picture copies a photo that was trained on, and [N] which one is nearest."""
+        values, which = nearest_photo(subject.features, self.photos if self.trained_on is None else self.trained_on)
         return values > self.copy_threshold, which
 
     def text_similarity(self, pictures: Pictures) -> Tensor:
@@ -135,10 +138,6 @@ class ClipReference:
             return math.nan
         text = float(self.text_similarity(subject).mean())
         return relative(text, float(against[~own].mean()), float(against[own].mean()))
-
-    def without(self, prompt: int) -> "ClipReference":
-        """The reference as if a prompt had not been asked for."""
-        return ClipReference(self.photos, self.base.without(prompt), self.texts)
 
 
 def choice(identity: IdentityReference, clip: ClipReference, by_identity: Pictures, by_clip: Pictures) -> float:

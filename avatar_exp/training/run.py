@@ -30,6 +30,8 @@ class Sample:
     prompt: str  # as it was asked for, placeholders filled
     seed: int
     image: Image.Image
+    prompt_number: int = 0  # of its concept
+    of_class: bool = False  # of the class instead of the subject: has it stayed what it was?
 
 
 @dataclass
@@ -43,6 +45,7 @@ class Run:
     phases: Phases
     seed: int
     resolution: int  # pixels of what is trained on and drawn
-    references: Sequence[Sequence[Path]] = ()  # by concept: the photos that identity is measured against
+    trained_on: Sequence[Sequence[Path]] = ()  # by concept: the photos of the subject
+    held_out: Sequence[Sequence[Path]] = ()  # by concept: photos kept back to measure by, if any
     samples: dict[int, list[Sample]] = field(default_factory=dict)  # by step; only the newest step is kept
     scores: dict[int, dict[str, float]] = field(default_factory=dict)  # by step

@@ -130,3 +130,17 @@ def test_a_byte_order_mark_is_no_part_of_a_caption(tmp_path):
     one = concept(tmp_path)
     (tmp_path / "photos" / "00.txt").write_text("{subject} at home", encoding="utf-8-sig")
     assert one.caption(one.photos()[0]) == "minh person at home"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "general"),
+    [
+        ("photo of {subject} on the beach", "photo of person on the beach"),
+        ("{identifier} {class} at night", "person at night"),
+        ("{identifier}", "person"),
+        ("photo of hoanganh person", "photo of person"),
+        ("a hat", "a hat"),
+    ],
+)
+def test_a_prompt_for_anyone_of_the_class(prompt, general):
+    assert Concept("hoanganh", "x").of_class(prompt) == general

@@ -65,7 +65,7 @@ def run(components, tmp_path):
     folder = RunFolder(tmp_path / "run")
     return Run(
         folder=folder, components=components, concepts=concepts, store=Store(tmp_path / "store"), phases=Phases(),
-        seed=1337, resolution=64, references=[[photo]],
+        seed=1337, resolution=64, trained_on=[[photo]], held_out=[[]],
     )  # fmt: skip
 
 
@@ -227,18 +227,41 @@ def pictures(run, **options):
 
 
 def test_prompts_and_seeds_are_fixed(run):
-    made = pictures(run).requests()
-    assert [(r.prompt, r.seed) for _, r in made] == [
+    made = [one.request for one in pictures(run).wanted()]
+    assert [(r.prompt, r.seed) for r in made] == [
         ("photo of minh person", 1337), ("photo of minh person", 1338), ("a person", 1337), ("a person", 1338),
     ]  # fmt: skip
-    assert {(r.height, r.width, r.num_inference_steps) for _, r in made} == {(64, 64, 1)}
+    assert {(r.height, r.width, r.num_inference_steps) for r in made} == {(64, 64, 1)}
 
 
 def test_a_concept_may_bring_its_own_prompts(run):
     run.concepts = [Concept("minh", "x", sample_prompts=("{identifier} alone",)), Concept("lan", "y")]
-    assert [(n, r.prompt) for n, r in pictures(run, seeds=1).requests()] == [
-        (0, "minh alone"), (1, "photo of lan person"), (1, "a person"),
+    made = pictures(run, seeds=1).wanted()
+    assert [(one.concept, one.prompt_number, one.request.prompt) for one in made] == [
+        (0, 0, "minh alone"), (1, 0, "photo of lan person"), (1, 1, "a person"),
     ]  # fmt: skip
+
+
+def test_the_class_is_drawn_with_the_same_prompts_and_seeds(run):
+    """As many prompts as there are, before the same one again."""
+    callback = pictures(run, prompts=["photo of {subject}", "{identifier} in the snow"], seeds=2, class_pictures=3)
+    subjects, of_class = callback.wanted()[:4], callback.wanted()[4:]
+    assert all(one.of_class for one in of_class)
+    assert [(one.request.prompt, one.request.seed) for one in of_class] == [
+        ("photo of person", 1337), ("person in the snow", 1337), ("photo of person", 1338),
+    ]  # fmt: skip
+    assert not any(one.of_class for one in subjects)
+
+
+def test_pictures_of_the_class_are_kept_apart(run):
+    logger, module, callback = Logger(), SimpleNamespace(average=None), pictures(run, class_pictures=1)
+    callback.on_train_start(trainer(loggers=[logger]), module)
+    assert len(list(read_lines(run.folder.records))) == 4
+    (row,) = read_lines(run.folder.class_records)
+    assert (row["step"], row["prompt"]) == (0, "photo of person")
+    assert (run.folder.path / row["file"]).name == "class_00.png"
+    assert [one.of_class for one in run.samples[0]] == [False] * 4 + [True]
+    assert "samples/class/photo of person" in logger.pictures[0][1]
 
 
 def test_the_bases_pictures_and_those_of_a_step(run):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
@@ -16,28 +17,66 @@ from avatar_exp.training.run import Run, Sample, TakesPictures
 MOST_ROWS = 24  # of a grid: more cannot be looked at, and a picture has limits too
 
 
-class Pictures(EverySteps):
-    """Draws ``seeds`` pictures of every prompt; step 0, the base's, come from the store.
+@dataclass(frozen=True)
+class Wanted:
+    """A picture to be drawn, and what it is of."""
 
-    The first prompts of a concept are its own ``sample_prompts``, if it has any, instead of ``prompts``.
-    """
+    concept: int
+    prompt_number: int
+    request: Request
+    of_class: bool = False
 
-    def __init__(
-        self, run: Run, every: int, prompts: Sequence[str], seeds: int, sampler: Mapping[str, Any], batch_size: int
-    ) -> None:
-        super().__init__(every)
-        self.run, self.prompts, self.seeds, self.batch_size = run, list(prompts), seeds, batch_size
-        self.sampler = dict(sampler)
 
-    def requests(self) -> list[tuple[int, Request]]:
-        """(concept, request), prompt by prompt."""
+@dataclass(frozen=True)
+class Series:
+    """The prompts and seeds of every step: a concept's own ``sample_prompts``, if it has any, else ``prompts``."""
+
+    run: Run
+    prompts: Sequence[str]
+    seeds: int
+    sampler: Mapping[str, Any]
+
+    def wanted(self, of_class: bool = False) -> list[Wanted]:
+        """Concept by concept, prompt by prompt; ``of_class``: for anyone of the class."""
         side = self.run.resolution
         return [
-            (number, Request(concept.fill(prompt), self.run.seed + k, height=side, width=side, **self.sampler))
+            Wanted(number, place, Request(text, self.run.seed + k, height=side, width=side, **self.sampler), of_class)
             for number, concept in enumerate(self.run.concepts)
-            for prompt in concept.sample_prompts or self.prompts
+            for place, prompt in enumerate(concept.sample_prompts or self.prompts)
+            for text in [concept.of_class(prompt) if of_class else concept.fill(prompt)]
             for k in range(self.seeds)
         ]
+
+    def of_class(self, count: int) -> list[Wanted]:
+        """For each concept, ``count`` pictures of the class, of as many prompts as there are."""
+        found = []
+        for number in range(len(self.run.concepts)):
+            own = [one for one in self.wanted(of_class=True) if one.concept == number]
+            own.sort(key=lambda one: one.request.seed)  # stable: all prompts with the first seed, then with the next
+            found += own[:count]
+        return found
+
+
+class Pictures(EverySteps):
+    """Draws ``seeds`` pictures of every prompt, and some of the class; step 0, the base's, come from the store."""
+
+    def __init__(
+        self,
+        run: Run,
+        every: int,
+        prompts: Sequence[str],
+        seeds: int,
+        sampler: Mapping[str, Any],
+        batch_size: int,
+        class_pictures: int = 0,
+    ) -> None:
+        super().__init__(every)
+        self.run, self.seeds, self.batch_size = run, seeds, batch_size
+        self.series, self.class_pictures = Series(run, list(prompts), seeds, dict(sampler)), class_pictures
+
+    def wanted(self) -> list[Wanted]:
+        """All pictures of a step: those of the subject first."""
+        return [*self.series.wanted(), *self.series.of_class(self.class_pictures)]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Row 0 of the grid: the base before it has seen a photo."""
@@ -47,9 +86,9 @@ class Pictures(EverySteps):
 
     def draw_base(self, trainer: pl.Trainer) -> None:
         """The base's pictures, from the store or drawn once for all runs."""
-        wanted = self.requests()
+        wanted = self.wanted()
         with self.run.phases.phase("base pictures") as tick:
-            requests = [request for _, request in wanted]
+            requests = [one.request for one in wanted]
             files = stored_pictures(self.run.components, self.run.store, requests, self.batch_size, tick)
         images, records = [open_picture(file) for file in files], [read_record(file) for file in files]
         self._keep(trainer, 0, wanted, images, records)
@@ -57,11 +96,11 @@ class Pictures(EverySteps):
     def at_step(self, trainer: pl.Trainer, module: Any, step: int) -> None:
         """Draw with the weights as they are, or with their average where there is one; rank 0 draws, others wait."""
         if trainer.is_global_zero:
-            wanted = self.requests()
+            wanted = self.wanted()
             with self.run.phases.phase("pictures", announce=False) as tick:
                 images, records = [], []
                 with module.average.applied() if module.average else nullcontext():
-                    drawn = sample(self.run.components, [request for _, request in wanted], self.batch_size)
+                    drawn = sample(self.run.components, [one.request for one in wanted], self.batch_size)
                     for done, (image, record) in enumerate(drawn, 1):
                         images.append(image)
                         records.append(record)
@@ -73,24 +112,30 @@ class Pictures(EverySteps):
         self,
         trainer: pl.Trainer,
         step: int,
-        wanted: Sequence[tuple[int, Request]],
+        wanted: Sequence[Wanted],
         images: Sequence[Image.Image],
         records: Sequence[Record],
     ) -> None:
         """Files, records, grid, loggers, and the newest pictures for the scores."""
-        for number, (image, record) in enumerate(zip(images, records, strict=True)):
-            path = self.run.folder.step_samples(step) / f"{number // self.seeds:02d}_{number % self.seeds}.png"
+        subjects = sum(not one.of_class for one in wanted)
+        for number, (one, image, record) in enumerate(zip(wanted, images, records, strict=True)):
+            place = number - subjects if one.of_class else number
+            name = f"class_{place:02d}.png" if one.of_class else f"{place // self.seeds:02d}_{place % self.seeds}.png"
+            path = self.run.folder.step_samples(step) / name
             save_picture(image, path, {**record, "step": step})
             row = {"step": step, "file": str(path.relative_to(self.run.folder.path)), **record}
-            append_line(self.run.folder.records, row)
+            append_line(self.run.folder.class_records if one.of_class else self.run.folder.records, row)
         self.run.samples = {
-            step: [Sample(c, r.prompt, r.seed, image) for (c, r), image in zip(wanted, images, strict=True)]
+            step: [
+                Sample(one.concept, one.request.prompt, one.request.seed, image, one.prompt_number, one.of_class)
+                for one, image in zip(wanted, images, strict=True)
+            ]
         }
         overview = grid_of(self.run.folder)
         overview.save(self.run.folder.grid)
         shown: dict[str, list[Image.Image]] = {"samples/grid": [overview]}
-        for (_, request), image in zip(wanted, images, strict=True):
-            shown.setdefault(f"samples/{request.prompt}", []).append(image)
+        for one, image in zip(wanted, images, strict=True):
+            shown.setdefault(f"samples/{'class/' * one.of_class}{one.request.prompt}", []).append(image)
         for logger in trainer.loggers:
             if isinstance(logger, TakesPictures):
                 logger.log_pictures(step, shown)

@@ -1,42 +1,107 @@
-"""How alike the pictures of a step are to the photos."""
+"""How good the pictures of a step are: alike, obedient, not copied, and the class what it was."""
 
 import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
 
 import pytorch_lightning as pl
+from torch import Tensor
 
 from avatar_exp.data.photos import crop_square, open_photo
 from avatar_exp.errors import UserError
+from avatar_exp.pictures import open_picture
+from avatar_exp.run_folder import append_line
+from avatar_exp.sampling import stored_pictures
 from avatar_exp.scoring.embedders import Embedder, name_of
-from avatar_exp.scoring.metrics import SubjectSimilarity
+from avatar_exp.scoring.reference import ClipReference, IdentityReference, Pictures
+from avatar_exp.scoring.step import Scored, Seen, mean_of, scored
 from avatar_exp.training.callbacks.every import EverySteps
 from avatar_exp.training.callbacks.metrics import log_metrics
-from avatar_exp.training.run import Run
+from avatar_exp.training.callbacks.pictures import Series
+from avatar_exp.training.run import Run, Sample
 
 log = logging.getLogger("avatar_exp")
 
 
-class Scores(EverySteps):
-    """``score/identity_clip`` and ``score/identity``: mean cosine to the photos in CLIP and in an identity embedder."""
+@dataclass(frozen=True)
+class Of:
+    """What one concept's pictures are measured against, in each embedder that there is."""
 
-    def __init__(self, run: Run, every: int, clip: str | None, identity: str | None) -> None:
+    identity: IdentityReference | None
+    clip: ClipReference | None
+
+
+class Scores(EverySteps):
+    """Every score of a step, each picture's own scores, and how sure they are; formulas: ``scoring.reference``."""
+
+    def __init__(
+        self,
+        run: Run,
+        every: int,
+        clip: str | None,
+        identity: str | None,
+        prompts: Sequence[str],
+        seeds: int,
+        sampler: Mapping[str, Any],
+        batch_size: int,
+    ) -> None:
         """Load the embedders now: if one is missing, say so here and go on without it, not after 800 steps."""
         super().__init__(every)
-        self.run = run
-        self.embedders: dict[str, Embedder] = {}
-        wanted = {"score/identity_clip": (clip, "clip"), "score/identity": (identity, "identity")}
-        for metric, (asked, kind) in wanted.items() if every else ():
-            name = name_of(asked, kind, run.components.path)
-            try:
-                if name is not None:
-                    self.embedders[metric] = Embedder(name, run.components.device)
-            except (UserError, OSError, ValueError) as error:
-                log.warning("%s is off: %s", metric, str(error).splitlines()[0])
-        self._photos = {metric: self._reference_features(embedder) for metric, embedder in self.embedders.items()}
-        run.folder.update(embedders={metric: embedder.name for metric, embedder in self.embedders.items()})
+        self.run, self.batch_size = run, batch_size
+        self.series = Series(run, list(prompts), seeds, dict(sampler))
+        self.clip = self._embedder("clip", clip) if every else None
+        self.identity = self._embedder("identity", identity) if every else None
+        self.against: list[Of] = []
+        named = {"score/identity_clip": self.clip, "score/identity": self.identity}
+        run.folder.update(embedders={metric: one.name for metric, one in named.items() if one})
 
-    def _reference_features(self, embedder: Embedder) -> list:  # type: ignore[type-arg]
+    def _embedder(self, kind: str, asked: str | None) -> Embedder | None:
+        name = name_of(asked, kind, self.run.components.path)
+        try:
+            return Embedder(name, self.run.components.device) if name else None
+        except (UserError, OSError, ValueError) as error:
+            log.warning("scores by %s are off: %s", kind, str(error).splitlines()[0])
+            return None
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Measure photos and base. Here, because a resumed run loads its trained weights right after."""
+        if self.clip or self.identity:
+            with self.run.phases.phase("base pictures") as tick:
+                wanted = self.series.wanted(of_class=True)
+                requests = [one.request for one in wanted]
+                files = stored_pictures(self.run.components, self.run.store, requests, self.batch_size, tick)
+            for number in range(len(self.run.concepts)):
+                own = [
+                    (one, open_picture(file)) for one, file in zip(wanted, files, strict=True) if one.concept == number
+                ]
+                base = [Sample(number, w.request.prompt, w.request.seed, image, w.prompt_number) for w, image in own]
+                self.against.append(self._reference(number, base))
+
+    def _reference(self, number: int, base: Sequence[Sample]) -> Of:
+        texts = [text for _, text in sorted({one.prompt_number: one.prompt for one in base}.items())]
+        identity = clip = None
+        if self.identity:
+            identity = IdentityReference(base=seen_by(self.identity, base), **self._photos(self.identity, number))
+            if identity.why_not_measurable:
+                log.warning("likeness is not measurable: %s", identity.why_not_measurable)
+        if self.clip and self.clip.reads_text:
+            photos, words = self._photos(self.clip, number), self.clip.texts(texts)
+            clip = ClipReference(base=seen_by(self.clip, base), texts=words, **photos)
+        return Of(identity, clip)
+
+    def _photos(self, embedder: Embedder, number: int) -> dict[str, Tensor]:
+        """The photos to compare with, and those trained on if they are others."""
         side = self.run.resolution
-        return [embedder([crop_square(open_photo(photo), side) for photo in photos]) for photos in self.run.references]
+        trained_on, held_out = (
+            [crop_square(open_photo(photo), side) for photo in sets[number]]
+            for sets in (self.run.trained_on, self.run.held_out)
+        )
+        if held_out:
+            return {"photos": embedder(held_out), "trained_on": embedder(trained_on)}
+        return {"photos": embedder(trained_on)}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Score the base."""
@@ -46,16 +111,48 @@ class Scores(EverySteps):
     def at_step(self, trainer: pl.Trainer, module: pl.LightningModule, step: int) -> None:
         """Score the pictures that were drawn at this step; without pictures there is nothing to score."""
         samples = self.run.samples.get(step)
-        if not samples or not self.embedders or not trainer.is_global_zero:
+        if not samples or not self.against or not trainer.is_global_zero:
             return
-        scores = {}
         with self.run.phases.phase("scores", announce=False):
-            for metric, embedder in self.embedders.items():
-                subject = SubjectSimilarity()
-                for number, photos in enumerate(self._photos[metric]):
-                    subject.update(embedder([one.image for one in samples if one.concept == number]), photos)
-                scores[metric] = round(float(subject.compute()), 5)
+            found = [self._scored(step, number, samples) for number in range(len(self.run.concepts))]
+        scores = {f"score/{name}": round(value, 5) for name, value in mean_of([one.scores for one in found]).items()}
+        error = fmean(one.choice_error for one in found)
         self.run.scores[step] = scores
-        self.run.folder.update(scores={**self.run.folder.info.get("scores", {}), str(step): scores})
+        info = self.run.folder.info
+        intervals = {
+            f"score/{name}": [round(one.low, 5), round(one.high, 5)] for name, one in found[0].intervals.items()
+        }
+        self.run.folder.update(
+            scores={**info.get("scores", {}), str(step): scores},
+            intervals={**info.get("intervals", {}), str(step): known(intervals)},
+            choice_errors={**info.get("choice_errors", {}), str(step): None if math.isnan(error) else round(error, 5)},
+        )
         log_metrics(trainer, self.run, step, scores)
-        log.info("step %d: %s", step, ", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
+        told = [f"{name.removeprefix('score/')} {value:.3f}" for name, value in scores.items()]
+        log.info("step %d: %s", step, ", ".join(told))
+
+    def _scored(self, step: int, number: int, samples: Sequence[Sample]) -> Scored:
+        """One concept's scores; each picture's own go to a file."""
+        own = [one for one in samples if one.concept == number and not one.of_class]
+        of_class = [one for one in samples if one.concept == number and one.of_class]
+        against = self.against[number]
+        found = scored(against.identity, against.clip, self._seen(own), self._seen(of_class) if of_class else None)
+        for place, one in enumerate(own):
+            values = {name: round(float(value[place]), 5) for name, value in found.pictures.items()}
+            append_line(
+                self.run.folder.picture_scores, {"step": step, "prompt": one.prompt, "seed": one.seed, **values}
+            )
+        return found
+
+    def _seen(self, samples: Sequence[Sample]) -> Seen:
+        return Seen(*(seen_by(embedder, samples) if embedder else None for embedder in (self.identity, self.clip)))
+
+
+def seen_by(embedder: Embedder, samples: Sequence[Sample]) -> Pictures:
+    """The features of samples, with their prompts."""
+    return Pictures(embedder([one.image for one in samples]), [one.prompt_number for one in samples])
+
+
+def known(intervals: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:
+    """Those intervals that have ends: NaN is not JSON."""
+    return {name: ends for name, ends in intervals.items() if not any(math.isnan(end) for end in ends)}
