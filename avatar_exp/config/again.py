@@ -100,7 +100,10 @@ def go_back(folder: RunFolder) -> Path:
     if best is not None and best > step:
         folder.incumbent.unlink(missing_ok=True)
     folder.update(
-        scores={key: value for key, value in info.get("scores", {}).items() if int(key) <= step},
+        **{
+            name: {key: value for key, value in info.get(name, {}).items() if int(key) <= step}
+            for name in ("scores", "choice_errors", "intervals")
+        },
         best_step=best if best is not None and best <= step else None,
         steps_done=step,
     )

@@ -122,7 +122,9 @@ def run(
         log.info(
             "lr %g x %g (%s) = %g", config.lr, components.lr_scale, components.path, config.lr * components.lr_scale
         )
-    return Run(folder, components, concepts, store, phases, config.seed, resolution, trained_on, held_out)
+    made = Run(folder, components, concepts, store, phases, config.seed, resolution, trained_on, held_out)
+    made.recall()
+    return made
 
 
 def training_sets(config: DictConfig, run: Run) -> list[TrainingSet]:

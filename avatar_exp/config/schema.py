@@ -152,7 +152,7 @@ class TrainConfig:
     keep_checkpoints: bool = False  # keep the resumable state of a finished run
     keep_steps: list[int] = field(default_factory=list)  # steps whose weights are kept as pipelines of their own
     choose: str = "last"  # last | best: which weights become pipeline/
-    optimized_metric: str = "score/identity"  # what best means, and what a sweeper gets
+    optimized_metric: str = "score/choice"  # what best means, and what a sweeper gets
     resume: str | None = None  # a run folder: go on with that run
     repeat: str | None = None  # a run folder: compose that run anew and say what differs
     name: str | None = None  # of the run in W&B; null: the folder's

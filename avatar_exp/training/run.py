@@ -49,3 +49,10 @@ class Run:
     held_out: Sequence[Sequence[Path]] = ()  # by concept: photos kept back to measure by, if any
     samples: dict[int, list[Sample]] = field(default_factory=dict)  # by step; only the newest step is kept
     scores: dict[int, dict[str, float]] = field(default_factory=dict)  # by step
+    choice_errors: dict[int, float] = field(default_factory=dict)  # by step, where it could be computed
+
+    def recall(self) -> None:
+        """The scores of the steps before, of a run that goes on."""
+        info = self.folder.info
+        self.scores = {int(step): scores for step, scores in info.get("scores", {}).items()}
+        self.choice_errors = {int(step): error for step, error in info.get("choice_errors", {}).items()}

@@ -43,7 +43,7 @@ def final_lines(folder: RunFolder, choose: str, metric: str) -> list[str]:
     if choose == "best" and info.get("best_step") is None:
         why = "the last step: nothing was scored, so no step is known to be the best"
     elif choose == "best":
-        why = f"the highest {metric} of the trained steps (choose=best)"
+        why = f"{info.get('best_reason')} (choose=best)"
     trained = folder.pipeline.is_dir()
     next_command = (
         f"python -m avatar_exp.sample run={folder.path} prompt='{{subject}} on the beach'"

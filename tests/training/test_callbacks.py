@@ -169,27 +169,28 @@ def scored(run, module, callback, values, accumulate=1):
 
 @pytest.mark.parametrize(("choose", "step"), [("best", 2), ("last", 4)])
 def test_the_chosen_weights_are_in_the_networks_at_the_end(run, choose, step):
-    module, callback = networks(run), Keep(run, [], choose, "score/identity")
+    module, callback = networks(run), Keep(run, [], choose, "score/identity", 0.2)
     assert scored(run, module, callback, [0.3, 0.8, 0.8, 0.5]) == step  # a tie stays with the earlier
     assert (run.folder.info["best_step"], run.folder.info["chosen_step"]) == (2, step)
 
 
 def test_a_run_that_goes_on_knows_the_best_step(run):
     run.folder.update(scores={"1": {"score/identity": 0.9}}, best_step=1)
-    module, callback = networks(run), Keep(run, [], "last", "score/identity")
+    run.recall()
+    module, callback = networks(run), Keep(run, [], "last", "score/identity", 0.2)
     scored(run, module, callback, [0.2, 0.4])
     assert run.folder.info["best_step"] == 1
 
 
 def test_named_steps_are_kept_as_pipelines(run):
-    module, callback = networks(run), Keep(run, [2], "last", "score/identity")
+    module, callback = networks(run), Keep(run, [2], "last", "score/identity", 0.2)
     scored(run, module, callback, [0.1, 0.2, 0.3])
     assert [is_pipeline(run.folder.kept_step(step)) for step in (1, 2, 3)] == [False, True, False]
     assert load(str(run.folder.kept_step(2))).unet.conv_in.bias[0].item() == 2
 
 
 def test_with_an_average_the_average_is_kept(run):
-    module, callback = networks(run, average=True), Keep(run, [1], "last", "score/identity")
+    module, callback = networks(run, average=True), Keep(run, [1], "last", "score/identity", 0.2)
     run.components.unet.conv_in.bias.data.fill_(0.0)
     module.average.step()  # takes the weights as they are
     run.components.unet.conv_in.bias.data.fill_(8.0)

@@ -1,12 +1,14 @@
 """Which weights outlive the run: the steps that were named, and the best one so far."""
 
 import logging
+import math
 from typing import Any
 
 import pytorch_lightning as pl
 from safetensors.torch import load_file, save_file
 
 from avatar_exp.formats.diffusers_folder import write_pipeline
+from avatar_exp.scoring.choose import Candidate, front, prefers, reason
 from avatar_exp.training.callbacks.every import EverySteps
 from avatar_exp.training.run import Run
 
@@ -16,17 +18,21 @@ log = logging.getLogger("avatar_exp")
 class Keep(EverySteps):
     """Keeps ``steps`` as pipelines of their own and, with ``choose: best``, the weights of the best step so far.
 
-    Best is the highest ``metric``; only the incumbent's weights are on disk.
+    Best is what ``scoring.choose.prefers`` says of ``metric``; only the incumbent's weights are on disk.
     """
 
-    def __init__(self, run: Run, steps: list[int], choose: str, metric: str) -> None:
+    def __init__(self, run: Run, steps: list[int], choose: str, metric: str, max_drift: float) -> None:
         super().__init__(every=1)
-        self.run, self.steps, self.choose, self.metric = run, set(steps), choose, metric
-        self.best: tuple[float, int] | None = None  # value, step
+        self.run, self.steps, self.choose, self.metric, self.max_drift = run, set(steps), choose, metric, max_drift
         best = run.folder.info.get("best_step")  # of a run that goes on
-        value = run.folder.info.get("scores", {}).get(str(best), {}).get(metric)
-        if best is not None and value is not None:
-            self.best = (value, best)
+        self.best = None if best is None else self._candidate(int(best))
+
+    def _candidate(self, step: int) -> Candidate | None:
+        scores = self.run.scores.get(step, {})
+        if self.metric not in scores:
+            return None
+        error = self.run.choice_errors.get(step, math.nan) if self.metric == "score/choice" else math.nan
+        return Candidate(step, scores[self.metric], error, scores.get("score/drift", math.nan))
 
     def at_step(self, trainer: pl.Trainer, module: Any, step: int) -> None:
         """Look at the step's score, and at its number."""
@@ -35,13 +41,21 @@ class Keep(EverySteps):
         if step in self.steps:
             with self.run.phases.phase("kept steps", announce=False):
                 with_average(module, lambda: write_pipeline(self.run.components, self.run.folder.kept_step(step)))
-        value = self.run.scores.get(step, {}).get(self.metric)
-        if value is not None and (self.best is None or value > self.best[0]):
-            self.best = (value, step)
-            self.run.folder.update(best_step=step)
+        if step not in self.run.scores:
+            return
+        candidate = self._candidate(step)
+        if candidate is not None and prefers(candidate, self.best, self.max_drift):
+            self.best = candidate
             if self.choose == "best":
-                self.run.folder.incumbent.parent.mkdir(exist_ok=True)
+                self.run.folder.incumbent.parent.mkdir(parents=True, exist_ok=True)
                 with_average(module, lambda: save_file(weights(module), self.run.folder.incumbent))
+        if self.best is not None:
+            trained = {number: values for number, values in self.run.scores.items() if number}
+            self.run.folder.update(
+                best_step=self.best.step,
+                best_reason=reason(self.best, step, self.metric, self.max_drift),
+                front=list(front(trained, "score/likeness", "score/prompt")),
+            )
 
     def load_chosen(self, module: Any, last: int) -> None:
         """Put the chosen weights into the networks: what is written as pipeline/ is what they hold.
@@ -52,7 +66,7 @@ class Keep(EverySteps):
             module.average.apply()
         chosen = last
         if self.choose == "best" and self.best is not None and self.run.folder.incumbent.is_file():
-            chosen = self.best[1]
+            chosen = self.best.step
             stored = load_file(self.run.folder.incumbent)
             for name, parameter in module.trained.named_parameters():
                 if name in stored:

@@ -69,7 +69,7 @@ class Scores(EverySteps):
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Measure photos and base. Here, because a resumed run loads its trained weights right after."""
         if self.clip or self.identity:
-            with self.run.phases.phase("base pictures") as tick:
+            with self.run.phases.phase("reference pictures") as tick:
                 wanted = self.series.wanted(of_class=True)
                 requests = [one.request for one in wanted]
                 files = stored_pictures(self.run.components, self.run.store, requests, self.batch_size, tick)
@@ -116,16 +116,15 @@ class Scores(EverySteps):
         with self.run.phases.phase("scores", announce=False):
             found = [self._scored(step, number, samples) for number in range(len(self.run.concepts))]
         scores = {f"score/{name}": round(value, 5) for name, value in mean_of([one.scores for one in found]).items()}
-        error = fmean(one.choice_error for one in found)
         self.run.scores[step] = scores
-        info = self.run.folder.info
-        intervals = {
-            f"score/{name}": [round(one.low, 5), round(one.high, 5)] for name, one in found[0].intervals.items()
-        }
+        if not math.isnan(error := fmean(one.choice_error for one in found)):
+            self.run.choice_errors[step] = round(error, 5)
+        ends = {f"score/{name}": (one.low, one.high) for name, one in found[0].intervals.items()}
+        known = {name: [round(end, 5) for end in both] for name, both in ends.items() if not any(map(math.isnan, both))}
         self.run.folder.update(
-            scores={**info.get("scores", {}), str(step): scores},
-            intervals={**info.get("intervals", {}), str(step): known(intervals)},
-            choice_errors={**info.get("choice_errors", {}), str(step): None if math.isnan(error) else round(error, 5)},
+            scores=by_step(self.run.scores),
+            choice_errors=by_step(self.run.choice_errors),
+            intervals={**self.run.folder.info.get("intervals", {}), str(step): known},
         )
         log_metrics(trainer, self.run, step, scores)
         told = [f"{name.removeprefix('score/')} {value:.3f}" for name, value in scores.items()]
@@ -138,7 +137,7 @@ class Scores(EverySteps):
         against = self.against[number]
         found = scored(against.identity, against.clip, self._seen(own), self._seen(of_class) if of_class else None)
         for place, one in enumerate(own):
-            values = {name: round(float(value[place]), 5) for name, value in found.pictures.items()}
+            values = {f"score/{name}": round(float(value[place]), 5) for name, value in found.pictures.items()}
             append_line(
                 self.run.folder.picture_scores, {"step": step, "prompt": one.prompt, "seed": one.seed, **values}
             )
@@ -153,6 +152,6 @@ def seen_by(embedder: Embedder, samples: Sequence[Sample]) -> Pictures:
     return Pictures(embedder([one.image for one in samples]), [one.prompt_number for one in samples])
 
 
-def known(intervals: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:
-    """Those intervals that have ends: NaN is not JSON."""
-    return {name: ends for name, ends in intervals.items() if not any(math.isnan(end) for end in ends)}
+def by_step(values: Mapping[int, Any]) -> dict[str, Any]:
+    """The same with text for keys, as JSON has them."""
+    return {str(step): value for step, value in values.items()}

@@ -1,0 +1,56 @@
+"""Which step is the good one, decided as the steps come: only the weights of the best so far are kept."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One scored step: its score, that one's standard error, and the drift of the class (NaN: not known)."""
+
+    step: int
+    value: float
+    error: float = math.nan
+    drift: float = math.nan
+
+    def drifted(self, most: float) -> bool:
+        """Whether the class is not what it was."""
+        return self.drift > most
+
+
+def prefers(new: Candidate, old: Candidate | None, max_drift: float) -> bool:
+    """Whether a later step is better than the best so far.
+
+    It must be so by more than one standard error: otherwise the earlier one stays, which is less trained. A step whose
+    class has drifted further than ``max_drift`` loses against one whose class has not; of two such steps the one with
+    less drift is better.
+    """
+    if old is None:
+        return True
+    if new.drifted(max_drift) != old.drifted(max_drift):
+        return old.drifted(max_drift)
+    if new.drifted(max_drift):
+        return new.drift < old.drift
+    return new.value > old.value + (0.0 if math.isnan(new.error) else new.error)
+
+
+def reason(chosen: Candidate, last: int, metric: str, max_drift: float) -> str:
+    """Why that step, for people."""
+    if chosen.drifted(max_drift):
+        return f"the class drifted at every step ({chosen.drift:.2f} here, more than {max_drift:g}): the least drift"
+    name = metric.removeprefix("score/")
+    sure = "" if math.isnan(chosen.error) else f" (standard error {chosen.error:.3f})"
+    later = "; no later step is better by more than its error" if chosen.step != last else ""
+    return f"{name} {chosen.value:.3f}{sure}{later}"
+
+
+def front(scores: Mapping[int, Mapping[str, float]], one: str, other: str) -> Sequence[int]:
+    """The steps that no other step beats in both scores, in order."""
+    known = {step: (values[one], values[other]) for step, values in scores.items() if one in values and other in values}
+
+    def beaten(step: int) -> bool:
+        a, b = known[step]
+        return any((c >= a and d >= b) and (c, d) != (a, b) for c, d in known.values())
+
+    return [step for step in sorted(known) if not beaten(step)]

@@ -1,0 +1,53 @@
+import math
+
+import pytest
+
+from avatar_exp.scoring.choose import Candidate, front, prefers, reason
+
+
+def best_of(values, errors=None, drifts=None, max_drift=0.2):
+    incumbent = None
+    for number, value in enumerate(values):
+        error = math.nan if errors is None else errors[number]
+        drift = math.nan if drifts is None else drifts[number]
+        candidate = Candidate(number + 1, value, error, drift)
+        if prefers(candidate, incumbent, max_drift):
+            incumbent = candidate
+    return incumbent.step
+
+
+def test_the_highest_wins_and_a_tie_stays_with_the_earlier():
+    assert best_of([0.3, 0.8, 0.8, 0.5]) == 2
+    assert best_of([0.3, 0.7, 0.74, 0.75], errors=[0.05] * 4) == 2
+    assert best_of([0.3, 0.7, 0.74, 0.76], errors=[0.05] * 4) == 4
+
+
+def test_a_class_that_drifted_loses_however_high_the_score():
+    assert best_of([0.3, 0.6, 0.9], drifts=[0.0, 0.1, 0.5]) == 2
+    assert best_of([0.9, 0.6, 0.3], drifts=[0.5, 0.4, 0.1]) == 3
+
+
+def test_where_every_step_has_drifted_the_least_drift_wins():
+    assert best_of([0.9, 0.5, 0.7], drifts=[0.5, 0.3, 0.4]) == 2
+
+
+def test_an_unknown_drift_is_no_drift():
+    assert best_of([0.3, 0.6], drifts=[math.nan, math.nan]) == 2
+
+
+@pytest.mark.parametrize(
+    ("chosen", "says"),
+    [
+        (Candidate(4, 0.71, 0.04, 0.1), "choice 0.710 (standard error 0.040); no later step is better"),
+        (Candidate(8, 0.71), "choice 0.710"),
+        (Candidate(4, 0.71, 0.04, 0.9), "the class drifted at every step (0.90 here"),
+    ],
+)
+def test_the_reason_says_what_counted(chosen, says):
+    assert reason(chosen, 8, "score/choice", 0.2).startswith(says)
+
+
+def test_the_front_holds_what_nothing_beats_in_both():
+    points = {1: (0.1, 0.9), 2: (0.5, 0.8), 3: (0.4, 0.7), 4: (0.9, 0.2), 5: (0.9, 0.1)}
+    scores = {step: {"a": a, "b": b} for step, (a, b) in points.items()} | {6: {"a": 1.0}}
+    assert front(scores, "a", "b") == [1, 2, 4]
