@@ -31,7 +31,7 @@ class Poison(pl.Callback):
 class Scored(EverySteps):
     """Scores that are known beforehand: 0.5 at step 1, then less with every step."""
 
-    def __init__(self, run: Run, every: int, clip: str | None, identity: str | None) -> None:
+    def __init__(self, run: Run, every: int, **_: Any) -> None:
         super().__init__(every=1)
         self.run = run
 

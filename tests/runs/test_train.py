@@ -13,6 +13,10 @@ from avatar_exp.sampling import Request
 from runs.command import BARE, KEPT, RAISE, SHORT, Commands, Result, unlike, weights
 
 PROMPTS = 8  # of conf/scoring/default.yaml
+OF_CLASS = 4
+SCORES = {  # with one seed there are no pairs for diversity
+    f"score/{name}" for name in ("identity", "identity_clip", "likeness", "drift", "prompt", "memorisation", "choice")
+}
 PIPELINE = {
     "model_index.json",
     "scheduler/scheduler_config.json",
@@ -39,9 +43,11 @@ def pixels(picture: Path | Image.Image) -> np.ndarray:
 def test_a_run_leaves_the_files_that_the_contract_names_and_no_other(finished: Result) -> None:
     run = finished.run
     there = {str(file.relative_to(run.path)) for file in run.path.rglob("*") if file.is_file()}
-    own = {"run.json", "metrics.jsonl", "report.html", "train.log", "samples/grid.png", "samples/records.jsonl"}
+    own = {"run.json", "metrics.jsonl", "report.html", "train.log", "samples/grid.png"}
+    own |= {f"samples/{name}.jsonl" for name in ("records", "class_records", "scores")}
     hydra = {f".hydra/{name}.yaml" for name in ("config", "hydra", "overrides", "resolved")}
     pictures = {f"samples/step_{step:05d}/{n:02d}_0.png" for step in (0, 2, 4) for n in range(PROMPTS)}
+    pictures |= {f"samples/step_{step:05d}/class_{n:02d}.png" for step in (0, 2, 4) for n in range(OF_CLASS)}
     pipelines = {f"{folder}/{name}" for folder in ("pipeline", "pipeline_step_00002") for name in PIPELINE}
     assert {file for file in there if not file.startswith("wandb/")} == own | hydra | pictures | pipelines
     assert finished.run.path.parent == finished.outputs / "train" / "hoanganh"
@@ -59,7 +65,11 @@ def test_run_json_says_what_was_run_and_how_it_ended(finished: Result) -> None:
     assert info["wandb_id"]
     assert {"torch", "diffusers", "avatar_exp", "python"} <= set(info["versions"])
     assert set(info["scores"]) == {"0", "2", "4"}
-    assert set(info["scores"]["4"]) == {"score/identity", "score/identity_clip"} == set(info["embedders"])
+    assert set(info["scores"]["4"]) == SCORES
+    assert set(info["embedders"]) == {"score/identity", "score/identity_clip"}
+    assert set(info["choice_errors"]) <= {"0", "2", "4"}
+    assert info["best_reason"].startswith(("choice ", "the class drifted"))
+    assert set(info["front"]) <= {2, 4}
     assert info["best_step"] in (2, 4)
     assert {"loading the base", "prior pictures", "latents", "training", "base pictures", "pictures", "scores"} <= set(
         info["phase_seconds"]
@@ -73,7 +83,7 @@ def test_metrics_hold_every_figure_at_its_steps(finished: Result) -> None:
     rows = list(read_lines(finished.run.metrics))
     losses = {"train/loss", "train/loss_instance", "train/loss_prior", "train/grad_norm", "train/images_per_s"}
     train = {"step", "train/lr", "train/lr_text_encoder", *losses}
-    score = {"step", "score/identity", "score/identity_clip"}
+    score = {"step", *SCORES}
     assert [(row["step"], set(row)) for row in rows] == [(0, score), (2, train), (2, score), (4, train), (4, score)]
     assert rows[1]["train/lr"] == pytest.approx(1e-4)
     assert rows[1]["train/lr_text_encoder"] == pytest.approx(5e-5)
@@ -153,7 +163,7 @@ def test_without_a_step_the_store_is_filled_and_the_base_is_pictured(commands: C
     cold = commands("train", *short, "max_steps=0", "sample_every=1")
     assert cold.code == 0, cold.err
     assert cold.run.info["store_made"] == {"pictures": 2, "moments": 14}
-    assert len(samples(cold.run, 0)) == PROMPTS
+    assert len(samples(cold.run, 0)) == PROMPTS + OF_CLASS
     assert not cold.run.pipeline.exists()
     assert "nothing was trained" in cold.out
     warm = commands("train", *short, "max_steps=1")
@@ -161,11 +171,11 @@ def test_without_a_step_the_store_is_filled_and_the_base_is_pictured(commands: C
 
 
 def test_the_best_step_is_chosen_not_the_last(commands: Commands) -> None:
-    scored = ("callbacks.scores._target_=runs.callbacks.Scored", "choose=best", "sample_every=4", "keep_steps=[1,4]")
-    ended = commands("train", *BARE, *scored)
+    scored = ("callbacks.scores._target_=runs.callbacks.Scored", "optimized_metric=score/identity", "sample_every=4")
+    ended = commands("train", *BARE, *scored, "choose=best", "keep_steps=[1,4]")
     run = ended.run
     assert (run.info["best_step"], run.info["chosen_step"]) == (1, 1), ended.err
-    assert "chosen    step 1: the highest score/identity of the trained steps (choose=best)" in ended.out
+    assert "chosen    step 1: identity 0.500; no later step is better by more than its error (choose=best)" in ended.out
     chosen, first, last = (weights(folder) for folder in (run.pipeline, run.kept_step(1), run.kept_step(4)))
     assert unlike(chosen, first) == []
     assert unlike(chosen, last) != []
