@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from avatar_exp.scoring.functional import similarity
-from avatar_exp.scoring.metrics import SubjectSimilarity
+from avatar_exp.scoring.metrics import Diversity, Memorisation, PromptSimilarity, SubjectSimilarity
 
 
 def features(count, seed):
@@ -60,3 +60,40 @@ def test_processes_are_summed():
     )
     value = sum(metric.total for metric in metrics) / sum(metric.count for metric in metrics)
     assert value.item() == pytest.approx(loop(torch.cat([features(2, 0), features(3, 1)]), photos), rel=1e-5)
+
+
+def cosine(one, other):
+    return float(one.double() @ other.double() / one.double().norm() / other.double().norm())
+
+
+def test_prompt_similarity_is_clip_t():
+    metric, pictures, texts = PromptSimilarity(), features(5, 0), features(5, 1)
+    for part in ([0, 1], [2, 3, 4]):
+        metric.update(pictures[part], texts[part])
+    wanted = sum(cosine(p, t) for p, t in zip(pictures, texts, strict=True)) / 5
+    assert metric.compute().item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_diversity_weighs_prompts_alike():
+    metric, first, second = Diversity(), features(3, 0), features(2, 1)
+    metric.update(first, [4, 4, 4])
+    metric.update(second, [5, 5])
+    pairs = [cosine(first[i], first[j]) for i in range(3) for j in range(i)]
+    wanted = ((1 - sum(pairs) / 3) + (1 - cosine(*second))) / 2
+    assert metric.compute().item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_memorisation_is_the_share_of_copies():
+    photos = features(3, 9)
+    metric = Memorisation(threshold=0.999)
+    metric.update(torch.cat([photos[:1] * 2, features(3, 4)]), photos)
+    assert metric.compute().item() == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    ("metric", "higher"),
+    [(SubjectSimilarity(), True), (PromptSimilarity(), True), (Diversity(), True), (Memorisation(0.9), False)],
+    ids=lambda value: type(value).__name__,
+)
+def test_which_way_is_better(metric, higher):
+    assert metric.higher_is_better is higher
