@@ -1,14 +1,18 @@
 """What the built-in base is worth, by the judge: does it obey its captions, are its faces whole, how far off is it?
 
-    python -m benchmarks.base           prints a table; pictures and figures into the work folder, under judged/
+    python -m benchmarks.base           prints a table; pictures and figures into the work folder, under judged/;
+                                        of the built-in base also into its card
 
 Needs ``python -m benchmarks.judge`` before. About 3 minutes on 2 cores.
 """
 
 import argparse
 import itertools
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import torch
 from PIL import Image
@@ -17,12 +21,14 @@ from torch import Tensor
 from avatar_exp.data.photos import to_image
 from avatar_exp.models.components import Components
 from avatar_exp.models.load import load
+from avatar_exp.models.locate import tiny_folder
 from avatar_exp.pictures import grid
 from avatar_exp.sampling import Request, sample
 from avatar_exp.scoring.embedders import Embedder
 from avatar_exp.tiny import world
 from avatar_exp.tiny.bench import write_json
 from avatar_exp.tiny.pictures import to_floats
+from avatar_exp.tiny.weights_card import card
 from avatar_exp.tiny.wording import PLACES
 from benchmarks.judge import Judge, load_judge, readings
 
@@ -92,6 +98,13 @@ def round_trip(base: Components, pictures: Sequence[Image.Image]) -> list[Image.
     return found
 
 
+def write_card(found: Mapping[str, Any]) -> None:
+    """The figures beside the weights, and into their README."""
+    weights = tiny_folder()
+    write_json(weights / "judged.json", found)
+    (weights / "README.md").write_text(card(json.loads((weights / "pretrain.json").read_text()), weights))
+
+
 def main() -> None:
     """Draw, judge, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.base", description=__doc__)
@@ -115,9 +128,21 @@ def main() -> None:
     ceiling["kernel distance"] = kernel_distance(embed(round_trip(base, drawn)), reference)
     out = given.work / "judged"
     out.mkdir(parents=True, exist_ok=True)
+    judge_is = json.loads((given.work / "judge" / "figures.json").read_text())
+    found = {
+        "count": COUNT,
+        "sampler": f"{requests[0].num_inference_steps} DDIM steps, guidance {given.guidance:g}",
+        "right": fmean(judge_is[name] for name in TOLD),
+        "reference": REFERENCE,
+        "targets": TARGETS,
+        "samples": figures,
+        "round trips": ceiling,
+    }
     rows = [pictures[i : i + 8] for i in range(0, COUNT, 8)]
     grid(rows, [""] * len(rows), [], cell=side).save(out / "samples.png")
-    write_json(out / "base.json", {"samples": figures, "round trips": ceiling})
+    write_json(out / "base.json", found)
+    if given.base == "tiny" and given.guidance == Request("", 0).guidance_scale:
+        write_card(found)
     (out / "captions.txt").write_text("\n".join(request.prompt for request in requests) + "\n")
     print(f"| {COUNT} samples, guidance {given.guidance:g} | measured | target | judge on round trips |")
     print("|---|---|---|---|")

@@ -1,5 +1,6 @@
 """The README that lies beside the weights: how they were made, what they reach, what they cannot do."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,13 @@ from typing import Any
 TEXT = """\
 # The built-in base (`model=tiny`)
 
-A complete Stable Diffusion that runs on a laptop: 128 x 128 pixels, latents 4 x 16 x 16. It was pretrained from nothing
+A complete Stable Diffusion that runs on a laptop: 128 x 128 pixels, latents 8 x 16 x 16. It was pretrained from nothing
 by this repository on portraits that the repository draws itself (`avatar_exp/tiny/world.py`), each with captions.
 No photograph and no downloaded weight went in.
 
 **It only knows drawn faces.** It has never seen a photo; it knows the words of that world and no others; a picture
 of anything else comes out as a drawn portrait or as mush. It is there to try this framework and to test it, not to make
-avatars of real people. It is small and briefly trained: eyes, glasses and jewellery come out soft.
+avatars of real people.
 
 Made by `python -m avatar_exp.tiny.pretrain` (seed {seed}; commit {commit}; {versions}; {hardware}).
 
@@ -32,6 +33,20 @@ trained on.
 
 `psnr` in dB, of whole pictures and inside the face box; `right_caption_of_32` and `right_person_of_32` are shares
 (chance 0.03); `held_out_error` is the squared error of the predicted noise (untrained: about 1).
+{judged}"""
+JUDGED = """
+## Does it obey, are its faces whole?
+
+{count} samples of held-out captions that tell everything ({sampler}), read by a judge that shares nothing with
+the base (`python -m benchmarks.judge`; on held-out round trips it is right in {right:.1%} of what is asked here).
+`python -m benchmarks.base`
+
+| of the samples | measured | target | the judge, on round trips of true pictures |
+|---|---|---|---|
+{rows}
+
+A face is whole if two eyes, nose and mouth are there and lie within 5 px of where one face has them. The kernel
+distance is KID's (times 1000), in the features of `clip/`, to {reference} held-out pictures.
 """
 NOT_FIGURES = ("minutes", "steps")
 
@@ -39,6 +54,22 @@ NOT_FIGURES = ("minutes", "steps")
 def megabytes(out: Path) -> float:
     """All weights of the folder together, in 10**6 bytes."""
     return sum(path.stat().st_size for path in out.glob("*/*.safetensors")) / 1e6
+
+
+def judged(found: Mapping[str, Any]) -> str:
+    """The second table.
+
+    Args:
+        found: what ``python -m benchmarks.base`` wrote.
+    """
+    rows = []
+    for name, value in found["samples"].items():
+        target = found["targets"].get(name)
+        wanted = "" if target is None else f">= {target:.2f}"
+        rows.append(f"| {name.replace('_', ' ')} | {value:.2f} | {wanted} | {found['round trips'][name]:.2f} |")
+    return JUDGED.format(
+        rows="\n".join(rows), **{key: found[key] for key in ("count", "sampler", "right", "reference")}
+    )
 
 
 def card(record: Mapping[str, Any], out: Path) -> str:
@@ -60,4 +91,5 @@ def card(record: Mapping[str, Any], out: Path) -> str:
         hardware=record["hardware"],
         megabytes=megabytes(out),
         rows="\n".join(rows),
+        judged=judged(json.loads((out / "judged.json").read_text())) if (out / "judged.json").is_file() else "",
     )
