@@ -16,7 +16,9 @@ from avatar_exp.run_folder import RunFolder, read_lines, write_atomically
 WIDTH, HEIGHT = 520, 170  # of a curve, in its own units
 CURVES = (
     ("loss", ("train/loss_instance", "train/loss_prior")),
-    ("scores", ("score/identity", "score/identity_clip")),
+    ("likeness, drift, choice", ("score/likeness", "score/drift", "score/choice")),
+    ("prompt", ("score/prompt",)),
+    ("identity", ("score/identity", "score/identity_clip")),
     ("gradient norm", ("train/grad_norm",)),
     ("learning rate", ("train/lr", "train/lr_text_encoder")),
 )

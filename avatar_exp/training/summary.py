@@ -5,6 +5,7 @@ from typing import Any
 
 from avatar_exp.run_folder import RunFolder
 
+TOLD = ("score/likeness", "score/prompt", "score/drift", "score/choice")  # of the scores, where there are any
 TINY_NOTICE = (
     "The built-in base only knows drawn faces. These photos are not drawn: expect nothing but a proof that",
     "everything runs. For real pictures: model=sd15 on a machine with a CUDA GPU.",
@@ -19,13 +20,13 @@ def boxed(lines: tuple[str, ...]) -> str:
 
 
 def score_line(info: Mapping[str, Any]) -> str:
-    """``identity 0.41 base -> 0.78 best (step 150) -> 0.77 last``, for each score."""
+    """``likeness 0.02 base -> 0.78 best (step 150) -> 0.77 last``, for each score that is told."""
     scores = {int(step): values for step, values in info.get("scores", {}).items()}
     if not scores:
         return "none (score_every=0, or the scorers are not on this machine)"
     first, last, best = min(scores), max(scores), info.get("best_step")
     parts = []
-    for name in scores[last]:
+    for name in [name for name in TOLD if name in scores[last]] or scores[last]:
         steps = [f"{scores[first].get(name, float('nan')):.3f} base" if first == 0 else f"{scores[first][name]:.3f}"]
         if best in scores and best not in (first, last):
             steps.append(f"{scores[best][name]:.3f} best (step {best})")
