@@ -25,6 +25,7 @@ from avatar_exp.models.locate import tiny_folder
 from avatar_exp.pictures import grid
 from avatar_exp.sampling import Request, sample
 from avatar_exp.scoring.embedders import Embedder
+from avatar_exp.scoring.functional import cosines
 from avatar_exp.tiny import world
 from avatar_exp.tiny.bench import write_json
 from avatar_exp.tiny.pictures import to_floats
@@ -69,7 +70,7 @@ def obedience(
 
 
 def kernel_distance(found: Tensor, wanted: Tensor) -> float:
-    """Unbiased squared MMD with the cubic kernel of KID (Binkowski et al. 2018, section 4), times 1000.
+    """Unbiased squared MMD with the cubic kernel of KID (Binkowski et al. 2018, section 4) of the cosines, times 1000.
 
     Args:
         found: [N, D] features.
@@ -77,7 +78,7 @@ def kernel_distance(found: Tensor, wanted: Tensor) -> float:
     """
 
     def kernel(a: Tensor, b: Tensor) -> Tensor:
-        return (a @ b.T / a.shape[1] + 1) ** 3
+        return (cosines(a, b) + 1) ** 3
 
     def within(a: Tensor) -> Tensor:
         products = kernel(a, a)

@@ -36,7 +36,7 @@ ASKED = ("beach", "snow", "forest", "night")
 EACH = 16
 SAMPLES = 32
 BASE_SAMPLES = 128  # of "person", by the base: how often it has each attribute by chance
-LEARNING_RATE, STEPS = 1e-6, 300  # the defaults of model=tiny
+LEARNING_RATE, STEPS = 1e-6, 200  # the defaults of model=tiny
 SETTINGS: Mapping[str, Sequence[str]] = {
     "default": (),
     "fast": (f"lr={4 * LEARNING_RATE:g}",),

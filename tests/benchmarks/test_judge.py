@@ -78,7 +78,7 @@ def test_the_kernel_distance_is_kids():
     found, wanted = torch.randn(5, 8, generator=generator), torch.randn(7, 8, generator=generator) + 0.5
 
     def kernel(a, b):
-        return (float(a @ b) / 8 + 1) ** 3
+        return (float(a @ b / a.norm() / b.norm()) + 1) ** 3
 
     def mean_of_pairs(a):
         return sum(kernel(a[i], a[j]) for i in range(len(a)) for j in range(len(a)) if i != j) / (len(a) * (len(a) - 1))

@@ -85,8 +85,8 @@ def test_metrics_hold_every_figure_at_its_steps(finished: Result) -> None:
     train = {"step", "train/lr", "train/lr_text_encoder", *losses}
     score = {"step", *SCORES}
     assert [(row["step"], set(row)) for row in rows] == [(0, score), (2, train), (2, score), (4, train), (4, score)]
-    assert rows[1]["train/lr"] == pytest.approx(1e-4)
-    assert rows[1]["train/lr_text_encoder"] == pytest.approx(5e-5)
+    assert rows[1]["train/lr"] == pytest.approx(2.5e-4)
+    assert rows[1]["train/lr_text_encoder"] == pytest.approx(1.25e-4)
     parts = rows[1]["train/loss_instance"] + rows[1]["train/loss_prior"]
     assert rows[1]["train/loss"] == pytest.approx(parts, rel=1e-4)
 
@@ -139,7 +139,7 @@ def test_the_first_lines_say_base_device_and_learning_rate(finished: Result) -> 
     lines = finished.out.splitlines()
     assert lines[0] == "base: tiny (no CUDA device is visible here)"
     assert lines[1] == "device: cpu, precision 32-true"
-    assert "lr 1e-06 x 100 (tiny) = 0.0001" in lines
+    assert "lr 1e-06 x 250 (tiny) = 0.00025" in lines
     assert any(line.startswith("wandb: offline, nothing is sent.") for line in lines)
 
 

@@ -51,7 +51,7 @@ def test_pictures_have_captions_and_stable_keys(logged: Logged) -> None:
 
 def test_the_config_is_resolved_and_flat(logged: Logged) -> None:
     ours = {key: value for key, value in logged.config.items() if key != "_wandb"}
-    assert (ours["lr"], ours["trainer.max_steps"], ours["model.lr_scale"]) == (1e-6, 4, 100)
+    assert (ours["lr"], ours["trainer.max_steps"], ours["model.lr_scale"]) == (1e-6, 4, 250)
     assert ours["concept.identifier"] == "hoanganh"
     assert not any(isinstance(value, dict) or "${" in str(value) for value in ours.values())
 

@@ -47,8 +47,8 @@ class Series:
             for k in range(self.seeds)
         ]
 
-    def of_class(self, count: int) -> list[Wanted]:
-        """For each concept, ``count`` pictures of the class, of as many prompts as there are."""
+    def of_class(self, count: int | None = None) -> list[Wanted]:
+        """For each concept, the first ``count`` pictures of the class, or all: seed by seed, of all prompts."""
         found = []
         for number in range(len(self.run.concepts)):
             own = [one for one in self.wanted(of_class=True) if one.concept == number]

@@ -70,7 +70,7 @@ class Scores(EverySteps):
         """Measure photos and base. Here, because a resumed run loads its trained weights right after."""
         if self.clip or self.identity:
             with self.run.phases.phase("reference pictures") as tick:
-                wanted = self.series.wanted(of_class=True)
+                wanted = self.series.of_class()  # in the order in which a step draws the first of them
                 requests = [one.request for one in wanted]
                 files = stored_pictures(self.run.components, self.run.store, requests, self.batch_size, tick)
             for number in range(len(self.run.concepts)):
