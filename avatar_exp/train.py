@@ -148,7 +148,10 @@ def fit(config: DictConfig, run: "Run", sets: "Sequence[TrainingSet]", opened: S
             if isinstance(callback, Keep):
                 callback.load_chosen(module, trainer.global_step)
         return trainer
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    for callback in callbacks:
+        callback.setup(trainer, module, "fit")
+    for callback in callbacks:
         callback.on_train_start(trainer, module)
     return trainer
 

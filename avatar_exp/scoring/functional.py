@@ -3,6 +3,7 @@
 CLIP-I, CLIP-T, DINO, PRES and DIV are the DreamBooth paper's (Ruiz et al. 2022, sections 4.1 and 4.4).
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -109,6 +110,8 @@ def relative(value: float, floor: float, ceiling: float) -> float:
 
 
 def harmonic(likeness: float, obedience: float) -> float:
-    """The harmonic mean of two values clipped to [0, 1]: high only if both are (``choice``)."""
+    """The harmonic mean of two values clipped to [0, 1]: high only if both are (``choice``); NaN if either is."""
+    if math.isnan(likeness) or math.isnan(obedience):
+        return math.nan
     one, other = (min(max(value, 0.0), 1.0) for value in (likeness, obedience))
     return 2 * one * other / (one + other) if one + other > 0 else 0.0

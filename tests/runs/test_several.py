@@ -51,7 +51,9 @@ def test_two_concepts_are_learnt_in_one_run(commands: Commands, two: Path) -> No
     assert info["concept"] == ["an", "binh"]
     prompts = [row["prompt"] for row in read_lines(ended.run.records) if row["step"] == 4]
     assert prompts == ["photo of an person", "photo of binh person"]
-    assert set(info["scores"]["4"]) == {"score/identity", "score/identity_clip"}
+    named = {"score/identity", "score/identity_clip", "score/prompt", "score/memorisation"}
+    assert named <= set(info["scores"]["4"])
+    assert "score/choice" not in info["scores"]["4"]  # with one prompt, obedience cannot be measured
 
 
 def test_the_tutorials_concepts_list(commands: Commands, two: Path) -> None:

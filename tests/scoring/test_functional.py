@@ -121,4 +121,5 @@ def test_the_harmonic_mean_is_high_only_if_both_are():
     assert harmonic(1.7, 1.0) == 1
     assert harmonic(1.0, -0.2) == 0
     assert harmonic(0.0, 0.0) == 0
+    assert math.isnan(harmonic(0.5, math.nan))
     assert harmonic(0.9, 0.1) == pytest.approx(2 / (1 / 0.9 + 1 / 0.1))
