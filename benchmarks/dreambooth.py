@@ -3,7 +3,7 @@
     python -m benchmarks.dreambooth --people 800001 800002 --name default
     python -m benchmarks.dreambooth --people 800001 --name mine lr=4e-6 prior=none keep_steps=[100,200]
 
-Needs ``python -m benchmarks.judge`` before. Two minutes a person on 2 cores; what is done is not done again. A JSON
+Needs ``python -m benchmarks.judge`` before. What is done is not done again. A JSON
 file for each person, and a sheet of pictures for each kept step, lie in the work folder, under dreambooth/NAME/.
 """
 
@@ -77,7 +77,7 @@ def prompts() -> Iterator[tuple[str, dict[str, str]]]:
 
 def draw(base: str, texts: Sequence[str], first_seed: int) -> list[Image.Image]:
     """One picture of each text."""
-    parts = load(base, attention="eager")
+    parts = load(base)
     side = parts.resolution
     requests = [Request(text, first_seed + i, height=side, width=side) for i, text in enumerate(texts)]
     return [picture for picture, _ in sample(parts, requests, batch_size=16)]

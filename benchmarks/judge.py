@@ -4,7 +4,7 @@ A measuring tool of its own architecture and its own training: it shares nothing
 drawn pictures, on their round trips through the autoencoder, on blurred ones, and on some whose eye, nose or mouth has
 been wiped out, so that it can say that a part of a face is missing.
 
-    python -m benchmarks.judge          trains it (about 10 minutes on 2 cores) and prints its accuracy
+    python -m benchmarks.judge          trains it (about 25 minutes on one core) and prints its accuracy
 
 Needs the work folder of ``python -m avatar_exp.tiny.pretrain`` (its first two parts) and leaves the judge there.
 """

@@ -112,7 +112,7 @@ def faults(config: DictConfig) -> list[str]:
         "prior.sampler.num_inference_steps": 1, "lr": 0, "text_encoder_lr": 0, "seed": 0,
         "scoring.class_pictures": 0,
     }  # fmt: skip
-    one_of = {"choose": ("last", "best"), "model.attention": ("sdpa", "xformers", "eager")}
+    one_of = {"choose": ("last", "best"), "model.attention": ("sdpa", "xformers")}
     found = []
     for key, low in at_least.items():
         value = OmegaConf.select(config, key)

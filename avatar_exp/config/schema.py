@@ -45,7 +45,7 @@ class ModelConfig:
     revision: str | None = None
     variant: str | None = None  # e.g. fp16: which of a repository's weight files
     vae: str | None = None  # another VAE (hub id or folder), used for encoding and decoding
-    attention: str = "sdpa"  # sdpa | xformers | eager
+    attention: str = "sdpa"  # sdpa | xformers
     gradient_checkpointing: bool = False  # less memory for activations, about a third more time
     lr_scale: float = 1.0  # learning rates are given in SD 1.5 units; the optimizer gets lr * lr_scale
     ema: float | None = None  # decay of an average of the trained weights, e.g. 0.99; null: none

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.models.attention_processor import AttnProcessor
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
@@ -37,8 +36,7 @@ def load(
         revision: branch, tag or commit of the hub repository.
         variant: which of its weight files, e.g. ``fp16``.
         vae: another VAE (hub id or folder), used for encoding and decoding.
-        attention: ``sdpa``; ``xformers`` where its kernels load (else a warning, and SDPA); or ``eager``, plain matrix
-            products, whose gradient is faster for a small model on a CPU.
+        attention: ``sdpa``, or ``xformers`` where its kernels load (else a warning, and SDPA).
         gradient_checkpointing: recompute activations in the backward pass.
         lr_scale: what learning rates in SD 1.5 units are multiplied by for this base.
         ema: decay of the average over the trained weights; None: no average.
@@ -53,12 +51,7 @@ def load(
         unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", **kind)
         autoencoder = AutoencoderKL.from_pretrained(vae_folder, **(kind if vae is None else {**kind, "variant": None}))
         text_encoder = CLIPTextModel.from_pretrained(
-            folder,
-            subfolder="text_encoder",
-            dtype=torch.float32,
-            local_files_only=True,
-            variant=variant,
-            attn_implementation="eager" if attention == "eager" else "sdpa",
+            folder, subfolder="text_encoder", dtype=torch.float32, local_files_only=True, variant=variant
         )
         tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer", local_files_only=True)
         scheduler = DDIMScheduler.from_config(noise_schedule(folder / "scheduler" / "scheduler_config.json"))
@@ -69,8 +62,6 @@ def load(
         text_encoder.gradient_checkpointing_enable()
     if attention == "xformers":
         use_xformers(unet)
-    if attention == "eager":
-        unet.set_attn_processor(AttnProcessor())
     parts = {part: fingerprint(folder / part, variant) for part in ("unet", "text_encoder", "tokenizer", "scheduler")}
     parts["vae"] = fingerprint(vae_folder, variant if vae is None else None)
     return Components(unet, text_encoder, autoencoder, tokenizer, scheduler, path, parts, lr_scale, ema)

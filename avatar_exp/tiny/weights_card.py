@@ -33,12 +33,13 @@ trained on.
 
 `psnr` in dB, of whole pictures and inside the face box; `right_caption_of_32` and `right_person_of_32` are shares
 (chance 0.03); `held_out_error` is the squared error of the predicted noise (untrained: about 1).
-{judged}"""
+{about}{judged}"""
 JUDGED = """
 ## Does it obey, are its faces whole?
 
 {count} samples of held-out captions that tell everything ({sampler}), read by a judge that shares nothing with
-the base (`python -m benchmarks.judge`; on held-out round trips it is right in {right:.1%} of what is asked here).
+the base (`python -m benchmarks.judge`; on held-out round trips it is right in:
+{right}).
 `python -m benchmarks.base`
 
 | of the samples | measured | target | the judge, on round trips of true pictures |
@@ -67,16 +68,16 @@ def judged(found: Mapping[str, Any]) -> str:
         target = found["targets"].get(name)
         wanted = "" if target is None else f">= {target:.2f}"
         rows.append(f"| {name.replace('_', ' ')} | {value:.2f} | {wanted} | {found['round trips'][name]:.2f} |")
-    return JUDGED.format(
-        rows="\n".join(rows), **{key: found[key] for key in ("count", "sampler", "right", "reference")}
-    )
+    right = ", ".join(f"{name.replace('_', ' ')} {share:.1%}" for name, share in found["right"].items())
+    rest = {key: found[key] for key in ("count", "sampler", "reference")}
+    return JUDGED.format(rows="\n".join(rows), right=right, **rest)
 
 
 def card(record: Mapping[str, Any], out: Path) -> str:
     """The text of README.md.
 
     Args:
-        record: what pretrain.json holds.
+        record: what pretrain.json holds; ``about``, if it is there, was added by hand: what the command cannot know.
         out: the folder of weights.
     """
     rows = []
@@ -91,5 +92,6 @@ def card(record: Mapping[str, Any], out: Path) -> str:
         hardware=record["hardware"],
         megabytes=megabytes(out),
         rows="\n".join(rows),
+        about=f"\n{record['about']}\n" if "about" in record else "",
         judged=judged(json.loads((out / "judged.json").read_text())) if (out / "judged.json").is_file() else "",
     )

@@ -107,7 +107,7 @@ def test_a_sound_config_has_no_faults():
         ({"scoring.seeds": 0}, "scoring.seeds=0"),
         ({"prior.sampler.num_inference_steps": 0}, "prior.sampler.num_inference_steps=0"),
         ({"choose": "first"}, "choose=first: expected last or best"),
-        ({"model.attention": "flash"}, "model.attention=flash: expected sdpa or xformers or eager"),
+        ({"model.attention": "flash"}, "model.attention=flash: expected sdpa or xformers"),
         ({"data.resolution": 500}, "data.resolution=500: must be a multiple of 64"),
         ({"sample_every": 0, "score_every": 10}, "without pictures there is nothing to score"),
         ({"sample_every": 20, "score_every": 30}, "score_every=30 must be a multiple of sample_every=20"),

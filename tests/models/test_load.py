@@ -119,19 +119,6 @@ def test_xformers_that_cannot_run_falls_back_with_a_warning(components, tiny_ran
         assert loaded.unet(torch.zeros(1, 4, 8, 8), 1, encoder_hidden_states=states).sample.isfinite().all()
 
 
-def test_eager_attention_computes_the_same_and_leaves_no_trace_in_the_files(components, tiny_random, tmp_path):
-    eager = load(str(tiny_random), attention="eager")
-    assert eager.text_encoder.config._attn_implementation == "eager"
-    found = []
-    for parts in (components, eager):
-        states = parts.text_states(parts.token_ids(["a b", "c"]))
-        with torch.no_grad():
-            found.append(parts.unet(torch.ones(2, 4, 8, 8), 500, encoder_hidden_states=states).sample)
-    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
-    eager.text_encoder.save_pretrained(tmp_path)
-    assert "eager" not in (tmp_path / "config.json").read_text()
-
-
 def test_a_failure_of_xformers_without_words_is_survived(components, monkeypatch):
     def fail():
         raise NotImplementedError

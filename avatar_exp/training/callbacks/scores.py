@@ -119,7 +119,8 @@ class Scores(EverySteps):
         self.run.scores[step] = scores
         if not math.isnan(error := fmean(one.choice_error for one in found)):
             self.run.choice_errors[step] = round(error, 5)
-        ends = {f"score/{name}": (one.low, one.high) for name, one in found[0].intervals.items()}
+        sure = found[0].intervals if len(found) == 1 else {}  # of one concept: they are not those of an average
+        ends = {f"score/{name}": (one.low, one.high) for name, one in sure.items()}
         known = {name: [round(end, 5) for end in both] for name, both in ends.items() if not any(map(math.isnan, both))}
         self.run.folder.update(
             scores=by_step(self.run.scores),
