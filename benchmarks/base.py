@@ -98,10 +98,10 @@ def round_trip(base: Components, pictures: Sequence[Image.Image]) -> list[Image.
     return found
 
 
-def write_card(found: Mapping[str, Any]) -> None:
+def write_card(name: str, found: Mapping[str, Any]) -> None:
     """The figures beside the weights, and into their README."""
     weights = tiny_folder()
-    write_json(weights / "judged.json", found)
+    write_json(weights / f"{name}.json", found)
     (weights / "README.md").write_text(card(json.loads((weights / "pretrain.json").read_text()), weights))
 
 
@@ -142,7 +142,7 @@ def main() -> None:
     grid(rows, [""] * len(rows), [], cell=side).save(out / "samples.png")
     write_json(out / "base.json", found)
     if given.base == "tiny" and given.guidance == Request("", 0).guidance_scale:
-        write_card(found)
+        write_card("judged", found)
     (out / "captions.txt").write_text("\n".join(request.prompt for request in requests) + "\n")
     print(f"| {COUNT} samples, guidance {given.guidance:g} | measured | target | judge on round trips |")
     print("|---|---|---|---|")

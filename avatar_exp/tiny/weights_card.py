@@ -1,8 +1,9 @@
 """The README that lies beside the weights: how they were made, what they reach, what they cannot do."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 TEXT = """\
@@ -49,6 +50,36 @@ the base (`python -m benchmarks.judge`; on held-out round trips it is right in:
 A face is whole if two eyes, nose and mouth are there and lie within 5 px of where one face has them. The kernel
 distance is KID's (times 1000), in the features of `clip/`, to {reference} held-out pictures.
 """
+DREAMBOOTH = """
+## Does DreamBooth work on it?
+
+`python -m benchmarks.dreambooth --test`: the literal `train concept=... lr=1e-6` ({steps} steps) on 12 drawn pictures
+of each of {count} people that nothing was tuned on (world seeds {people}); the defaults were chosen on others
+({development}). {samples} pictures of `{{subject}}` by each, read by the judge. *attributes*: {attributes}; chance is
+how often the base's own pictures of "person" have them, and is taken out: (accuracy - chance) / (1 - chance).
+*obedience*: right background of 64 (beach, snow, forest, night), right colour of the clothes of 16.
+
+| person | attributes (>= 0.60) | weakest, chance < 50 % (>= 0.40) | background (>= 0.75) | clothes (>= 0.60) | whole |
+|---|---|---|---|---|---|
+{people_rows}
+
+The base itself, asked for "person": background {base[backgrounds]:.2f}, clothes {base[clothes color]:.2f}.
+
+**Does the class survive, and when is it too much?** Means over the same people, each row one setting. *drift*: how far
+the model's own pictures of "person" have moved towards the subject, in the identity embedder: 0 as the base's, 1 as the
+photos. *likeness*: the same of pictures of the subject.
+
+| setting | steps | attributes | likeness | background | clothes | drift |
+|---|---|---|---|---|---|---|
+{setting_rows}
+
+![Over-training: the learning rate times {fast:g}, up to twice the steps](over_training.svg)
+"""
+NAMES = {
+    "default": "default",
+    "fast-and-long": "learning rate x {fast:g}",
+    "fast-no-prior": "learning rate x {fast:g}, no prior preservation",
+}
 NOT_FIGURES = ("minutes", "steps")
 
 
@@ -73,6 +104,36 @@ def judged(found: Mapping[str, Any]) -> str:
     return JUDGED.format(rows="\n".join(rows), right=right, **rest)
 
 
+def mean_rows(rows: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, float]]:
+    """The figures of a setting's rows by step, each the mean over people."""
+    figures = ("corrected", "likeness", "backgrounds", "clothes color", "drift")
+    steps = sorted({row["step"] for row in rows})
+    return {step: {name: fmean(row[name] for row in rows if row["step"] == step) for name in figures} for step in steps}
+
+
+def dreambooth(found: Mapping[str, Any]) -> str:
+    """The third and the fourth table.
+
+    Args:
+        found: what ``python -m benchmarks.dreambooth --test`` wrote.
+    """
+    people = [
+        f"| {row['person']} | {row['corrected']:.2f} | {row['worst'].replace('_', ' ')} {row['worst corrected']:.2f} "
+        f"| {row['backgrounds']:.2f} | {row['clothes color']:.2f} | {row['whole faces']:.2f} |"
+        for row in found["settings"]["default"]
+    ]
+    settings = [
+        f"| {NAMES[name].format(**found)} | {step} | " + " | ".join(f"{value:.2f}" for value in means.values()) + " |"
+        for name, rows in found["settings"].items()
+        for step, means in mean_rows(rows).items()
+    ]
+    shown = {name: ", ".join(str(one) for one in found[name]) for name in ("people", "development")}
+    attributes = ", ".join(name.replace("_", " ") for name in found["attributes"])
+    rest = {name: found[name] for name in ("steps", "samples", "base", "fast")}
+    tables = {"people_rows": "\n".join(people), "setting_rows": "\n".join(settings)}
+    return DREAMBOOTH.format(count=len(people), attributes=attributes, **shown, **rest, **tables)
+
+
 def card(record: Mapping[str, Any], out: Path) -> str:
     """The text of README.md.
 
@@ -93,5 +154,9 @@ def card(record: Mapping[str, Any], out: Path) -> str:
         megabytes=megabytes(out),
         rows="\n".join(rows),
         about=f"\n{record['about']}\n" if "about" in record else "",
-        judged=judged(json.loads((out / "judged.json").read_text())) if (out / "judged.json").is_file() else "",
+        judged="".join(
+            table(json.loads(file.read_text()))
+            for table, file in ((judged, out / "judged.json"), (dreambooth, out / "dreambooth.json"))
+            if file.is_file()
+        ),
     )

@@ -6,7 +6,6 @@ from avatar_exp.tiny import world
 from avatar_exp.tiny.pictures import SIZE, to_floats
 from avatar_exp.tiny.wording import PLACES
 from benchmarks.base import cases, full_caption, kernel_distance
-from benchmarks.dreambooth import NAME, OF_A_PERSON, corrected, prompts, row
 from benchmarks.judge import NEVER, PARTS, READ, VALUES, Judge, Truth, consistent, readings, visible, wiped
 
 
@@ -97,21 +96,3 @@ def test_the_captions_to_be_obeyed_tell_all_that_is_judged():
         assert f"{facts['skin']} skin" in text
         assert ("glasses" in text) == (facts["glasses"] != "none")
         assert (facts["hat"], facts["style"]) == ("none", "photo")
-
-
-def test_prompts_ask_for_four_places_and_for_clothes():
-    asked = list(prompts())
-    assert [len([1 for _, wanted in asked if key in wanted]) for key in ("background", "clothes_color")] == [64, 16]
-    assert all(value in text or PLACES.get(value, "-") in text for text, wanted in asked for value in wanted.values())
-
-
-def test_chance_is_taken_off():
-    assert corrected(1.0, 0.3) == 1.0
-    assert corrected(0.3, 0.3) == 0.0
-    assert abs(corrected(0.65, 0.3) - 0.5) < 1e-9
-    person = world.identity(7)
-    rates = {name: {getattr(person, name): 0.25} for name in OF_A_PERSON}
-    line = row(7, {"step": 3, "attributes": dict.fromkeys(OF_A_PERSON, 0.7) | {"eyes": 0.4}, "likeness": 0.5}, rates)
-    assert line["worst attribute"] == "eyes 0.20"
-    assert line["corrected"] == 0.56
-    assert NAME.isalpha()

@@ -1,0 +1,138 @@
+"""What a set of weights makes of a drawn person: attributes, obedience, likeness, and what became of the class."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from PIL import Image
+
+from avatar_exp.data.photos import crop_square
+from avatar_exp.models.load import load
+from avatar_exp.pictures import grid, open_picture
+from avatar_exp.sampling import Request, sample
+from avatar_exp.scoring.embedders import Embedder
+from avatar_exp.scoring.reference import IdentityReference, Pictures
+from avatar_exp.tiny import world
+from avatar_exp.tiny.wording import PLACES
+from benchmarks.judge import Judge, readings
+
+NAME = "hoanganh"  # letters are all that a name is to the base
+OF_A_PERSON = ("hair", "hair_color", "skin", "glasses", "beard", "eyes", "freckles", "earrings", "lips", "face")
+ASKED = ("beach", "snow", "forest", "night")
+EACH = 16
+SAMPLES = 32
+BASE_SAMPLES = 128  # of "person", by the base: how often it has each attribute by chance
+OBEYING_SEED = 1000  # of the first picture of a prompt; those of the subject and of the class begin at 0
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What every measurement uses."""
+
+    judge: Judge
+    identity: Embedder
+    folder: Path  # the work folder's dreambooth/
+
+    def album(self, seed: int) -> Path:
+        """The folder of a person's 12 drawn photos, drawn if it is not there."""
+        folder = self.folder / "photos" / str(seed)
+        if not folder.is_dir():
+            world.write_album(folder, seed, count=12, size=512)
+        return folder
+
+    def photos(self, seed: int) -> list[Image.Image]:
+        """The same as the trainer sees them."""
+        return [crop_square(open_picture(path), 128) for path in sorted(self.album(seed).glob("*.png"))]
+
+    def of_base(self) -> list[Image.Image]:
+        """The base's own pictures of "person", drawn once."""
+        folder = self.folder / "base"
+        if not folder.is_dir():
+            pictures = draw("tiny", ["photo of person"] * BASE_SAMPLES, first_seed=0)
+            folder.mkdir(parents=True)
+            for number, picture in enumerate(pictures):
+                picture.save(folder / f"{number:03d}.png")
+        return [open_picture(path) for path in sorted(folder.glob("*.png"))]
+
+    def features(self, pictures: Sequence[Image.Image]) -> Pictures:
+        """In the identity embedder, as of one prompt."""
+        return Pictures(self.identity(pictures), [0] * len(pictures))
+
+
+def prompts() -> Iterator[tuple[str, dict[str, str]]]:
+    """Prompts to be obeyed, and what must then be seen."""
+    for place in ASKED:
+        for _ in range(EACH):
+            yield f"photo of {{}} {PLACES[place]}", {"background": place}
+    colors, clothes = world.SCENE["clothes_color"], list(world.SCENE["clothes"])
+    for i, color in zip(range(EACH), list(colors) * 2, strict=False):
+        yield f"photo of {{}} wearing a {color} {clothes[i % len(clothes)]}", {"clothes_color": color}
+
+
+def draw(weights: str, texts: Sequence[str], first_seed: int) -> list[Image.Image]:
+    """One picture of each text."""
+    parts = load(weights)
+    side = parts.resolution
+    requests = [Request(text, first_seed + i, height=side, width=side) for i, text in enumerate(texts)]
+    return [picture for picture, _ in sample(parts, requests, batch_size=16)]
+
+
+def obedience(tools: Tools, weights: str, subject: str) -> tuple[list[Image.Image], dict[str, float]]:
+    """The pictures of the prompts to be obeyed, and the shares that do."""
+    asked = list(prompts())
+    pictures = draw(weights, [text.format(subject) for text, _ in asked], OBEYING_SEED)
+    seen, _ = readings(tools.judge, pictures)
+    right = [all(seen[name][i] == value for name, value in wanted.items()) for i, (_, wanted) in enumerate(asked)]
+    places = EACH * len(ASKED)
+    return pictures, {"backgrounds": fmean(right[:places]), "clothes color": fmean(right[places:])}
+
+
+def look(tools: Tools, weights: str, person: world.Identity, sheet: Path) -> dict[str, Any]:
+    """Everything that is measured of one set of weights that has learnt ``person``; a sheet of its pictures."""
+    subject = f"{NAME} person"
+    of_subject = draw(weights, [f"photo of {subject}"] * SAMPLES, first_seed=0)
+    of_class = draw(weights, ["photo of person"] * SAMPLES, first_seed=0)  # as the base's: same words, same noise
+    obeying, obeyed = obedience(tools, weights, subject)
+    said, whole = readings(tools.judge, of_subject)
+    truth = world.attributes(person, world.scene(0))
+    reference = IdentityReference(
+        photos=tools.identity(tools.photos(person.seed)), base=tools.features(tools.of_base()[:SAMPLES])
+    )
+    rows = [of_subject[:8], *(obeying[i : i + 8] for i in range(0, len(obeying), EACH)), of_class[:8]]
+    sheet.parent.mkdir(parents=True, exist_ok=True)
+    grid(rows, [subject, *ASKED, "clothes", "person"], [], cell=128).save(sheet)
+    return {
+        "attributes": {name: fmean(value == truth[name] for value in said[name]) for name in OF_A_PERSON},
+        "whole faces": fmean(whole),
+        **obeyed,
+        "likeness": reference.likeness(tools.features(of_subject)),
+        "drift": reference.drift(tools.features(of_class)),
+    }
+
+
+def base_rates(tools: Tools) -> dict[str, dict[str, float]]:
+    """How often the base's own pictures of "person" have each value of each attribute."""
+    said, _ = readings(tools.judge, tools.of_base())
+    return {name: {value: said[name].count(value) / BASE_SAMPLES for value in said[name]} for name in OF_A_PERSON}
+
+
+def corrected(accuracy: float, rate: float) -> float:
+    """The share of what chance leaves: 1 is always right, 0 no better than the base."""
+    return (accuracy - rate) / (1 - rate) if rate < 1 else float("nan")
+
+
+def row(person: world.Identity, figures: dict[str, Any], rates: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """One line of a table: what was measured, with chance taken out of the attributes."""
+    chance = {name: rates[name].get(getattr(person, name), 0.0) for name in OF_A_PERSON}
+    each = {name: corrected(figures["attributes"][name], chance[name]) for name in OF_A_PERSON if chance[name] < 0.5}
+    worst = min(each, key=each.__getitem__)
+    return {
+        "person": person.seed,
+        "step": figures["step"],
+        "corrected": corrected(fmean(figures["attributes"].values()), fmean(chance.values())),
+        "worst": worst,
+        "worst corrected": each[worst],
+        **{name: value for name, value in figures.items() if name not in ("attributes", "step")},
+    }
