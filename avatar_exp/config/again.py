@@ -102,8 +102,9 @@ def go_back(folder: RunFolder) -> Path:
     folder.update(
         **{
             name: {key: value for key, value in info.get(name, {}).items() if int(key) <= step}
-            for name in ("scores", "choice_errors", "intervals")
+            for name in ("scores", "errors", "intervals")
         },
+        alarms=[alarm for alarm in info.get("alarms", []) if alarm["step"] <= step],
         best_step=best if best is not None and best <= step else None,
         steps_done=step,
     )

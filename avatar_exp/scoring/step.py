@@ -9,7 +9,16 @@ from torch import Tensor
 
 from avatar_exp.scoring.functional import diversity, similarity
 from avatar_exp.scoring.intervals import Interval, clustered
-from avatar_exp.scoring.reference import ClipReference, IdentityReference, Pictures, choice, choice_error
+from avatar_exp.scoring.reference import (
+    ClipReference,
+    IdentityReference,
+    Pictures,
+    choice,
+    choice_error,
+    drift_error,
+    likeness_error,
+    obedience_error,
+)
 
 
 @dataclass(frozen=True)
@@ -22,12 +31,18 @@ class Seen:
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores by name; intervals of those that are means; the error of ``choice``; each picture's values [N]."""
+    """Scores by name; their standard errors; intervals of those that are means; each picture's values [N].
+
+    ``copies``: for each picture the number of the photo that it copies, or None. ``most_drifted``: the number of the
+    class picture that is most like the subject.
+    """
 
     scores: Mapping[str, float]
     intervals: Mapping[str, Interval] = field(default_factory=dict)
-    choice_error: float = math.nan
+    errors: Mapping[str, float] = field(default_factory=dict)
     pictures: Mapping[str, Tensor] = field(default_factory=dict)
+    copies: Sequence[int | None] = ()
+    most_drifted: int | None = None
 
 
 def scored(
@@ -40,29 +55,42 @@ def scored(
         of_class: pictures of the class by the trained weights, for ``drift``.
     """
     scores: dict[str, float] = {}
+    errors: dict[str, float] = {}
     each: dict[str, Tensor] = {}
     prompts: Sequence[int] = ()
-    measurable = identity is not None and identity.why_not_measurable is None
+    copied: list[int | None] = []
+    most_drifted = None
+    alike = subject.identity if identity is not None and identity.why_not_measurable is None else None
     if identity is not None and subject.identity is not None:
         prompts = subject.identity.prompts
         each["identity"] = similarity(subject.identity.features, identity.photos)
-        if measurable:
-            scores["likeness"] = identity.likeness(subject.identity)
-        if measurable and of_class is not None and of_class.identity is not None:
+    if identity is not None and alike is not None:
+        scores["likeness"], errors["likeness"] = identity.likeness(alike), likeness_error(identity, alike)
+        if of_class is not None and of_class.identity is not None:
             scores["drift"] = identity.drift(of_class.identity)
+            errors["drift"] = drift_error(identity, of_class.identity)
+            most_drifted = int(similarity(of_class.identity.features, identity.photos).argmax())
     if clip is not None and subject.clip is not None:
         prompts = subject.clip.prompts
+        flags, nearest = clip.copies(subject.clip)
+        copied = [int(which) if flag else None for flag, which in zip(flags, nearest, strict=True)]
         each["identity_clip"] = similarity(subject.clip.features, clip.photos)
-        each["memorisation"] = clip.copies(subject.clip)[0].float()
+        each["memorisation"] = flags.float()
         each["prompt"] = clip.text_similarity(subject.clip)
         scores["diversity"] = float(diversity(subject.clip.features, prompts).mean())
+        scores["obedience"], errors["obedience"] = clip.obedience(subject.clip), obedience_error(clip, subject.clip)
     intervals = {name: clustered(values, prompts) for name, values in each.items()}
     scores |= {name: interval.mean for name, interval in intervals.items()}
-    error = math.nan
-    if measurable and identity and clip and subject.identity and subject.clip:
-        scores["choice"] = choice(identity, clip, subject.identity, subject.clip)
-        error = choice_error(identity, clip, subject.identity, subject.clip)
-    return Scored({name: v for name, v in scores.items() if not math.isnan(v)}, intervals, error, each)
+    errors |= {name: interval.error for name, interval in intervals.items()}
+    if identity is not None and alike is not None and clip is not None and subject.clip is not None:
+        scores["choice"] = choice(identity, clip, alike, subject.clip)
+        errors["choice"] = choice_error(identity, clip, alike, subject.clip)
+    return Scored(known(scores), intervals, known(errors), each, copied, most_drifted)
+
+
+def known(values: Mapping[str, float]) -> dict[str, float]:
+    """Those that are numbers."""
+    return {name: value for name, value in values.items() if not math.isnan(value)}
 
 
 def mean_of(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:

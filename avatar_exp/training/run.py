@@ -32,6 +32,7 @@ class Sample:
     image: Image.Image
     prompt_number: int = 0  # of its concept
     of_class: bool = False  # of the class instead of the subject: has it stayed what it was?
+    file: str = ""  # in the run folder
 
 
 @dataclass
@@ -49,10 +50,10 @@ class Run:
     held_out: Sequence[Sequence[Path]] = ()  # by concept: photos kept back to measure by, if any
     samples: dict[int, list[Sample]] = field(default_factory=dict)  # by step; only the newest step is kept
     scores: dict[int, dict[str, float]] = field(default_factory=dict)  # by step
-    choice_errors: dict[int, float] = field(default_factory=dict)  # by step, where it could be computed
+    errors: dict[int, dict[str, float]] = field(default_factory=dict)  # by step: standard errors of the scores
 
     def recall(self) -> None:
         """The scores of the steps before, of a run that goes on."""
         info = self.folder.info
         self.scores = {int(step): scores for step, scores in info.get("scores", {}).items()}
-        self.choice_errors = {int(step): error for step, error in info.get("choice_errors", {}).items()}
+        self.errors = {int(step): errors for step, errors in info.get("errors", {}).items()}

@@ -15,7 +15,8 @@ from runs.command import BARE, KEPT, RAISE, SHORT, Commands, Result, unlike, wei
 PROMPTS = 8  # of conf/scoring/default.yaml
 OF_CLASS = 4
 SCORES = {  # with one seed there are no pairs for diversity
-    f"score/{name}" for name in ("identity", "identity_clip", "likeness", "drift", "prompt", "memorisation", "choice")
+    f"score/{name}"
+    for name in ("identity", "identity_clip", "likeness", "drift", "prompt", "obedience", "memorisation", "choice")
 }
 PIPELINE = {
     "model_index.json",
@@ -67,7 +68,7 @@ def test_run_json_says_what_was_run_and_how_it_ended(finished: Result) -> None:
     assert set(info["scores"]) == {"0", "2", "4"}
     assert set(info["scores"]["4"]) == SCORES
     assert set(info["embedders"]) == {"score/identity", "score/identity_clip"}
-    assert set(info["choice_errors"]) <= {"0", "2", "4"}
+    assert set(info["errors"]["4"]) == SCORES
     assert info["best_reason"].startswith(("choice ", "the class drifted"))
     assert set(info["front"]) <= {2, 4}
     assert info["best_step"] in (2, 4)

@@ -1,5 +1,3 @@
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -34,14 +32,18 @@ def test_every_score_is_there_and_is_its_own_formula(identity, clip):
     of_class = Seen(Pictures(features(7, 3, toward=1), [0, 1, 2]))
     found = scored(identity, clip, Seen(by_identity, by_clip), of_class)
     assert set(found.scores) == {
-        "identity", "identity_clip", "likeness", "drift", "prompt", "diversity", "memorisation", "choice",
+        "identity", "identity_clip", "likeness", "drift", "prompt", "obedience", "diversity", "memorisation", "choice",
     }  # fmt: skip
     assert found.scores["identity"] == pytest.approx(float(similarity(by_identity.features, identity.photos).mean()))
     assert found.scores["likeness"] == pytest.approx(identity.likeness(by_identity))
     assert found.scores["drift"] == pytest.approx(identity.drift(of_class.identity))
     assert found.scores["diversity"] == pytest.approx(float(diversity(by_clip.features, PROMPTS).mean()))
     assert found.scores["choice"] == pytest.approx(choice(identity, clip, by_identity, by_clip))
-    assert found.choice_error > 0
+    assert found.scores["obedience"] == pytest.approx(clip.obedience(by_clip))
+    assert set(found.errors) == set(found.scores) - {"diversity"}
+    assert all(error >= 0 for error in found.errors.values())
+    assert found.copies == [int(which) if flag else None for flag, which in zip(*clip.copies(by_clip), strict=True)]
+    assert found.most_drifted == int(similarity(of_class.identity.features, identity.photos).argmax())
     for name, interval in found.intervals.items():
         assert interval.mean == pytest.approx(float(found.pictures[name].mean()), rel=1e-5)
         assert len(found.pictures[name]) == 6
@@ -52,8 +54,8 @@ def test_without_an_embedder_its_scores_are_missing_and_the_others_are_not(ident
     only_identity = scored(identity, None, Seen(subject.identity))
     assert set(only_identity.scores) == {"identity", "likeness"}
     only_clip = scored(None, clip, Seen(None, subject.clip))
-    assert set(only_clip.scores) == {"identity_clip", "prompt", "diversity", "memorisation"}
-    assert math.isnan(only_clip.choice_error)
+    assert set(only_clip.scores) == {"identity_clip", "prompt", "obedience", "diversity", "memorisation"}
+    assert "choice" not in only_clip.errors
 
 
 def test_photos_that_measure_nothing_give_no_likeness_and_no_choice(clip):

@@ -1,6 +1,7 @@
 """Callbacks, driven as Lightning drives them: when they act, what they keep, what they log."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +17,7 @@ from avatar_exp.models.trainable import Average
 from avatar_exp.pictures import read_record, save_picture
 from avatar_exp.progress import Phases
 from avatar_exp.run_folder import RunFolder, append_line, read_lines
+from avatar_exp.scoring.step import Scored
 from avatar_exp.store import Store
 from avatar_exp.training.callbacks.checkpoint import Checkpoint
 from avatar_exp.training.callbacks.every import EverySteps, is_due
@@ -23,7 +25,8 @@ from avatar_exp.training.callbacks.guard import Guard
 from avatar_exp.training.callbacks.keep import Keep
 from avatar_exp.training.callbacks.metrics import Metrics, log_metrics
 from avatar_exp.training.callbacks.pictures import Pictures, grid_of
-from avatar_exp.training.run import Run
+from avatar_exp.training.callbacks.scores import Scores
+from avatar_exp.training.run import Run, Sample
 
 
 class Logger:
@@ -317,3 +320,42 @@ def test_the_grid_has_a_row_a_step_and_a_column_a_prompt(tmp_path):
     corner = (sheet.width - 2 * 46, sheet.height - 2 * 46)
     found = [sheet.getpixel((corner[0] + 46 * x + 20, corner[1] + 46 * y + 20)) for y in range(2) for x in range(2)]
     assert found == list(colours.values())
+
+
+class TestAlarms:
+    """Said once, with the picture that shows it, and forgotten by a run that goes back."""
+
+    @pytest.fixture
+    def scores(self, run):
+        run.trained_on = [[Path("00.png"), Path("01.png")]]
+        found = Scores(run, 0, None, None, [], 1, {}, 1, max_drift=0.2)
+        found.samples = [
+            Sample(0, "p", n, Image.new("RGB", (8, 8)), n, of_class, f"{of_class}{n}.png")
+            for of_class in (False, True)
+            for n in range(4)
+        ]
+        return found
+
+    def raised(self, scores, step, **values):
+        scores.run.scores[step] = {"score/likeness": values.pop("likeness", step / 100)}
+        scores._alarms(step, [Scored({}, **values)], scores.samples)
+        return scores.run.folder.info.get("alarms", [])
+
+    def test_each_is_said_once(self, scores):
+        assert self.raised(scores, 1) == []
+        (alarm,) = self.raised(scores, 2, copies=(None, 1, 1, None))
+        assert (alarm["step"], alarm["kind"], alarm["picture"], alarm["concept"]) == (2, "copies", "False1.png", 0)
+        assert "01.png" in alarm["text"]
+        assert self.raised(scores, 3, copies=(0, 0, 0, 0)) == [alarm]
+
+    def test_drift_shows_a_picture_of_the_class(self, scores):
+        scores.run.scores[1] = {}
+        found = Scored({"drift": 0.9}, errors={"drift": 0.1}, most_drifted=2)
+        scores._alarms(1, [found], scores.samples)
+        (alarm,) = scores.run.folder.info["alarms"]
+        assert (alarm["kind"], alarm["picture"]) == ("drift", "True2.png")
+
+    def test_standing_still_is_the_whole_runs(self, scores):
+        for step in (1, 2, 4):
+            found = self.raised(scores, step, likeness=0.5)
+        assert [(one["step"], one["kind"], one["concept"]) for one in found] == [(4, "stopped", None)]

@@ -31,7 +31,7 @@ class Keep(EverySteps):
         scores = self.run.scores.get(step, {})
         if self.metric not in scores:
             return None
-        error = self.run.choice_errors.get(step, math.nan) if self.metric == "score/choice" else math.nan
+        error = self.run.errors.get(step, {}).get(self.metric, math.nan)
         return Candidate(step, scores[self.metric], error, scores.get("score/drift", math.nan))
 
     def at_step(self, trainer: pl.Trainer, module: Any, step: int) -> None:

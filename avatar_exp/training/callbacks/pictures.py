@@ -117,20 +117,18 @@ class Pictures(EverySteps):
         records: Sequence[Record],
     ) -> None:
         """Files, records, grid, loggers, and the newest pictures for the scores."""
-        subjects = sum(not one.of_class for one in wanted)
+        subjects, samples = sum(not one.of_class for one in wanted), []
         for number, (one, image, record) in enumerate(zip(wanted, images, records, strict=True)):
             place = number - subjects if one.of_class else number
             name = f"class_{place:02d}.png" if one.of_class else f"{place // self.seeds:02d}_{place % self.seeds}.png"
             path = self.run.folder.step_samples(step) / name
             save_picture(image, path, {**record, "step": step})
-            row = {"step": step, "file": str(path.relative_to(self.run.folder.path)), **record}
+            file = str(path.relative_to(self.run.folder.path))
+            row = {"step": step, "file": file, **record}
             append_line(self.run.folder.class_records if one.of_class else self.run.folder.records, row)
-        self.run.samples = {
-            step: [
-                Sample(one.concept, one.request.prompt, one.request.seed, image, one.prompt_number, one.of_class)
-                for one, image in zip(wanted, images, strict=True)
-            ]
-        }
+            told = (one.concept, one.request.prompt, one.request.seed, image, one.prompt_number, one.of_class)
+            samples.append(Sample(*told, file))
+        self.run.samples = {step: samples}
         overview = grid_of(self.run.folder)
         overview.save(self.run.folder.grid)
         shown: dict[str, list[Image.Image]] = {"samples/grid": [overview]}

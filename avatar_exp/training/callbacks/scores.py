@@ -3,8 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import fmean
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pytorch_lightning as pl
@@ -15,6 +14,7 @@ from avatar_exp.errors import UserError
 from avatar_exp.pictures import open_picture
 from avatar_exp.run_folder import append_line
 from avatar_exp.sampling import stored_pictures
+from avatar_exp.scoring.alarms import Standing, alarms, stopped
 from avatar_exp.scoring.embedders import Embedder, name_of
 from avatar_exp.scoring.reference import ClipReference, IdentityReference, Pictures
 from avatar_exp.scoring.step import Scored, Seen, mean_of, scored
@@ -47,10 +47,11 @@ class Scores(EverySteps):
         seeds: int,
         sampler: Mapping[str, Any],
         batch_size: int,
+        max_drift: float,
     ) -> None:
         """Load the embedders now: if one is missing, say so here and go on without it, not after 800 steps."""
         super().__init__(every)
-        self.run, self.batch_size = run, batch_size
+        self.run, self.batch_size, self.max_drift = run, batch_size, max_drift
         self.series = Series(run, list(prompts), seeds, dict(sampler))
         self.clip = self._embedder("clip", clip) if every else None
         self.identity = self._embedder("identity", identity) if every else None
@@ -115,21 +116,46 @@ class Scores(EverySteps):
             return
         with self.run.phases.phase("scores", announce=False):
             found = [self._scored(step, number, samples) for number in range(len(self.run.concepts))]
-        scores = {f"score/{name}": round(value, 5) for name, value in mean_of([one.scores for one in found]).items()}
-        self.run.scores[step] = scores
-        if not math.isnan(error := fmean(one.choice_error for one in found)):
-            self.run.choice_errors[step] = round(error, 5)
+        scores, errors = (
+            {f"score/{name}": round(value, 5) for name, value in mean_of(parts).items()}
+            for parts in ([one.scores for one in found], [one.errors for one in found])
+        )
+        self.run.scores[step], self.run.errors[step] = scores, errors
         sure = found[0].intervals if len(found) == 1 else {}  # of one concept: they are not those of an average
         ends = {f"score/{name}": (one.low, one.high) for name, one in sure.items()}
         known = {name: [round(end, 5) for end in both] for name, both in ends.items() if not any(map(math.isnan, both))}
         self.run.folder.update(
             scores=by_step(self.run.scores),
-            choice_errors=by_step(self.run.choice_errors),
+            errors=by_step(self.run.errors),
             intervals={**self.run.folder.info.get("intervals", {}), str(step): known},
         )
         log_metrics(trainer, self.run, step, scores)
         told = [f"{name.removeprefix('score/')} {value:.3f}" for name, value in scores.items()]
         log.info("step %d: %s", step, ", ".join(told))
+        self._alarms(step, found, samples)
+
+    def _alarms(self, step: int, found: Sequence[Scored], samples: Sequence[Sample]) -> None:
+        """Say what is wrong, each kind once a run and concept, with a picture that shows it."""
+        raised = list(self.run.folder.info.get("alarms", []))
+        said = {(one["kind"], one.get("concept")) for one in raised}
+        for number, one in enumerate(found):
+            photos = [photo.name for photo in self.run.trained_on[number]]
+            for alarm in alarms(standing(step, one), photos, self.max_drift):
+                own = [s.file for s in samples if s.concept == number and s.of_class == (alarm.kind == "drift")]
+                picture = None if alarm.picture is None else own[alarm.picture]
+                raised.append({**asdict(alarm), "picture": picture, "concept": number})
+        known = {
+            scored: (scores["score/likeness"], self.run.errors.get(scored, {}).get("score/likeness", 0.0))
+            for scored, scores in self.run.scores.items()
+            if "score/likeness" in scores
+        }
+        if no_gain := stopped(known):
+            raised.append({**asdict(no_gain), "concept": None})
+        fresh = [one for one in raised if one["step"] == step and (one["kind"], one["concept"]) not in said]
+        for one in fresh:
+            log.warning("ALARM, step %d: %s", step, one["text"])
+        if fresh:
+            self.run.folder.update(alarms=[one for one in raised if one["step"] != step] + fresh)
 
     def _scored(self, step: int, number: int, samples: Sequence[Sample]) -> Scored:
         """One concept's scores; each picture's own go to a file."""
@@ -146,6 +172,21 @@ class Scores(EverySteps):
 
     def _seen(self, samples: Sequence[Sample]) -> Seen:
         return Seen(*(seen_by(embedder, samples) if embedder else None for embedder in (self.identity, self.clip)))
+
+
+def standing(step: int, found: Scored) -> Standing:
+    """What the alarms look at."""
+    prompt = found.pictures.get("prompt")
+    return Standing(
+        step,
+        found.scores.get("obedience", math.nan),
+        found.errors.get("obedience", math.nan),
+        found.scores.get("drift", math.nan),
+        found.errors.get("drift", math.nan),
+        found.copies,
+        None if prompt is None else int(prompt.argmin()),
+        found.most_drifted,
+    )
 
 
 def seen_by(embedder: Embedder, samples: Sequence[Sample]) -> Pictures:

@@ -1,0 +1,85 @@
+"""What can go wrong while a subject is learnt, and when it can be said with some certainty. Each is said once a run."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+SURE = 2.0  # standard errors
+COPIED = 0.25  # of the pictures of a step: by chance a few lie near a photo
+IGNORED = 0.5  # of the way from the base's obedience down to pictures of other prompts
+MUCH_LONGER = 2.0  # times the steps that the best likeness took
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is known of one concept at a step; NaN, or empty, where it could not be measured."""
+
+    step: int
+    obedience: float = math.nan
+    obedience_error: float = math.nan
+    drift: float = math.nan
+    drift_error: float = math.nan
+    copies: Sequence[int | None] = ()  # for each picture of the subject the number of the photo that it copies
+    least_obedient: int | None = None  # a picture of the subject
+    most_drifted: int | None = None  # a picture of the class
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A step, what is wrong there, and the number of a picture that shows it (of the class for ``drift``)."""
+
+    step: int
+    kind: str  # drift | copies | ignored | stopped
+    text: str
+    picture: int | None = None
+
+
+def drifts(now: Standing, max_drift: float) -> Alarm | None:
+    """The class has moved towards the subject: surely, and by more than a chosen step may."""
+    if not (now.drift > max_drift and now.drift - SURE * now.drift_error > 0):
+        return None
+    text = f"the class drifts: {now.drift:.2f} of the way to the subject (at most {max_drift:g} is fine)"
+    return Alarm(now.step, "drift", text, now.most_drifted)
+
+
+def copies(now: Standing, photos: Sequence[str]) -> Alarm | None:
+    """Too many pictures are nearer to a photo than photos are to each other."""
+    found = Counter(number for number in now.copies if number is not None)
+    if not found or found.total() <= COPIED * len(now.copies):
+        return None
+    photo, times = found.most_common(1)[0]
+    text = f"samples copy {photos[photo]} ({times} of {found.total()} copies among {len(now.copies)} pictures)"
+    return Alarm(now.step, "copies", text, list(now.copies).index(photo))
+
+
+def ignored(now: Standing) -> Alarm | None:
+    """Prompts have lost half of their hold, surely."""
+    if not now.obedience + SURE * now.obedience_error < 1 or now.obedience >= IGNORED:
+        return None
+    text = f"prompts are being ignored: they hold {now.obedience:.0%} as well as with the base"
+    return Alarm(now.step, "ignored", text, now.least_obedient)
+
+
+def stopped(likeness: Mapping[int, tuple[float, float]]) -> Alarm | None:
+    """Training has taken twice as long as up to a step, and no later one (of two or more) is better by its error.
+
+    Args:
+        likeness: of each scored step, with its standard error.
+    """
+    now = max(likeness, default=0)
+    for step in sorted(likeness):
+        later = [value for other, (value, _) in likeness.items() if other > step]
+        if step and len(later) > 1 and now >= MUCH_LONGER * step and max(later) <= sum(likeness[step]):
+            return Alarm(now, "stopped", f"likeness has stopped rising since step {step}")
+    return None
+
+
+def alarms(now: Standing, photos: Sequence[str], max_drift: float) -> list[Alarm]:
+    """What is wrong with one concept's pictures of a step.
+
+    Args:
+        photos: names of the photos that were trained on.
+    """
+    found = (drifts(now, max_drift), copies(now, photos), ignored(now)) if now.step else ()
+    return [alarm for alarm in found if alarm]
