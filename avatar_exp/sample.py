@@ -26,9 +26,9 @@ def job(config: DictConfig, origin: Origin) -> None:
     check_torchvision()
     import_quietly()
     run = RunFolder(Path(config.run))
-    weights = what_to_load(run, str(config.step))
+    weights = weights_to_load(run, str(config.step))
     prompts = [_filled(prompt, config, run) for prompt in asked_prompts(config, run)]
-    components = _load(config, weights)
+    components = load_components(weights, config.precision)
     side = components.resolution
     from avatar_exp.sampling import Request
 
@@ -59,7 +59,7 @@ def faults(config: DictConfig) -> list[str]:
     return found
 
 
-def what_to_load(run: RunFolder, step: str) -> dict[str, Any]:
+def weights_to_load(run: RunFolder, step: str) -> dict[str, Any]:
     """The arguments of ``models.load.load``: the folder of ``step``, or for step 0 the base that the run began with.
 
     Raises:
@@ -98,8 +98,9 @@ def weights_folder(run: RunFolder, step: str) -> Path:
     if not is_pipeline(folder):
         steps = [f"{info['chosen_step']} (chosen)"] if is_pipeline(run.pipeline) and "chosen_step" in info else []
         there = ", ".join([*steps, *map(str, kept)]) or "none"
+        why = info.get("weights_removed") or f"status: {info.get('status', 'not a run')}"
         raise UserError(
-            f"run={run.path} step={step}: no weights are there (status: {info.get('status', 'not a run')}). "
+            f"run={run.path} step={step}: no weights are there ({why}). "
             f"Steps kept: {there}. keep_steps=[100,200] keeps more; a diffusers folder can be named too."
         )
     return folder
@@ -139,16 +140,17 @@ def _filled(prompt: str, config: DictConfig, run: RunFolder) -> str:
     return fill(prompt, subject, class_noun or subject.split()[-1], identifier or "")
 
 
-def _load(config: DictConfig, weights: dict[str, Any]) -> "Components":
+def load_components(weights: dict[str, Any], precision: str | None) -> "Components":
+    """Weights on this machine's device, in the precision that was asked for or that suits it."""
     import torch
 
     from avatar_exp.models.components import compute_dtype
     from avatar_exp.models.load import load
 
     cuda = torch.cuda.is_available()
-    precision = chosen_precision(config.precision, torch.cuda.get_device_capability() if cuda else None)
+    chosen = chosen_precision(precision, torch.cuda.get_device_capability() if cuda else None)
     components = load(**weights).to(torch.device("cuda" if cuda else "cpu"))
-    components.compute_dtype = compute_dtype(precision)
+    components.compute_dtype = compute_dtype(chosen)
     return components
 
 

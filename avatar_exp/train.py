@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from avatar_exp.config import again
+from avatar_exp.config import again, sweep_jobs
 from avatar_exp.config.machine import import_and_decide
 from avatar_exp.config.overrides import typed
 from avatar_exp.config.start import Origin, start
@@ -27,13 +27,19 @@ if TYPE_CHECKING:  # torch and its friends take seconds to import: --help must n
 log = logging.getLogger("avatar_exp")
 
 
-def job(config: DictConfig, origin: Origin) -> float | None:
+def job(config: DictConfig, origin: Origin) -> sweep_jobs.Values:
     """One run, from its composed config; its folder and its report say how it ended."""
     from avatar_exp.report.page import write_report
     from avatar_exp.training.record import only_one, recorded
 
     folder = RunFolder(origin.folder)
     with only_one(folder):
+        if origin.sweep and folder.run_json.is_file():
+            if sweep_jobs.done_before(folder, origin.overrides):
+                log.info("%s was finished before", folder.path)
+                return sweep_jobs.values_of(folder.info, sweep_jobs.metrics_of(config))
+            if sweep_jobs.make_way(folder):
+                config.resume = str(folder.path)
         try:
             with recorded(folder):
                 return train(config, folder, origin)
@@ -44,11 +50,11 @@ def job(config: DictConfig, origin: Origin) -> float | None:
                 log.exception("the report could not be written")
 
 
-def train(config: DictConfig, folder: RunFolder, origin: Origin) -> float | None:
+def train(config: DictConfig, folder: RunFolder, origin: Origin) -> sweep_jobs.Values:
     """Everything in order.
 
     Returns:
-        The last value of ``optimized_metric``, for a sweeper; None without scores.
+        What ``optimized_metric`` was at the chosen step, for a sweeper; None without scores.
 
     Raises:
         UserError: for what the user can mend; all faults of config and photos at once, before anything is loaded.
@@ -66,9 +72,8 @@ def train(config: DictConfig, folder: RunFolder, origin: Origin) -> float | None
     sets = build.training_sets(config, run)
     with loggers(config, run, origin) as opened:
         trainer = fit(config, run, sets, opened)
-        leave(config, run, trainer, opened)
-    score = folder.info.get("scores", {}).get(str(trainer.global_step), {}).get(config.optimized_metric)
-    return None if score is None else float(score)
+        leave(config, run, trainer, opened, origin.sweep)
+    return sweep_jobs.values_of(folder.info, sweep_jobs.metrics_of(config))
 
 
 def record_origin(config: DictConfig, folder: RunFolder, origin: Origin, concepts: "Sequence[Concept]") -> None:
@@ -138,6 +143,7 @@ def fit(config: DictConfig, run: "Run", sets: "Sequence[TrainingSet]", opened: S
     """Train; with max_steps=0 only draw and score the base."""
     from avatar_exp.config import build
     from avatar_exp.training.callbacks.keep import Keep
+    from avatar_exp.training.callbacks.scores import Scores
 
     module, data = build.module(config, run.components), build.data(config, run, sets)
     checkpoint = again.go_back(run.folder) if config.resume else None  # before the callbacks read what is kept
@@ -147,6 +153,10 @@ def fit(config: DictConfig, run: "Run", sets: "Sequence[TrainingSet]", opened: S
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, Keep):
                 callback.load_chosen(module, trainer.global_step)
+        if config.choose == "best" and run.folder.info.get("best_step") is not None:
+            for callback in trainer.callbacks:  # type: ignore[attr-defined]
+                if isinstance(callback, Scores):
+                    callback.again()
         return trainer
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     for callback in callbacks:
@@ -156,24 +166,28 @@ def fit(config: DictConfig, run: "Run", sets: "Sequence[TrainingSet]", opened: S
     return trainer
 
 
-def leave(config: DictConfig, run: "Run", trainer: "pl.Trainer", opened: Sequence[Any]) -> None:
-    """Pipeline and last lines."""
+def leave(config: DictConfig, run: "Run", trainer: "pl.Trainer", opened: Sequence[Any], sweep: Path | None) -> None:
+    """Pipeline and last lines; of a sweep's pipelines perhaps only the best one's stays."""
     from avatar_exp.formats.diffusers_folder import write_pipeline
-    from avatar_exp.training.summary import final_lines, summary_metrics
+    from avatar_exp.training.summary import final_lines, sample_table, summary_metrics
     from avatar_exp.training.wandb_logger import WandbRun
 
     if not trainer.is_global_zero:
         return
     folder = run.folder
-    if trainer.global_step:
+    if trainer.global_step and config.save != "none":
         with run.phases.phase("writing the pipeline"):
             write_pipeline(run.components, folder.pipeline)
     folder.update(status="finished", steps_done=trainer.global_step, seconds=run.phases.elapsed)  # for the report
     if not config.keep_checkpoints:
         shutil.rmtree(folder.checkpoint.parent, ignore_errors=True)
-    lines = final_lines(folder, config.choose, config.optimized_metric)
+    if sweep and config.save == "best_of_sweep":
+        sweep_jobs.keep_the_best(sweep, sweep_jobs.metrics_of(config)[0], config.scoring.max_drift)
+    lines = final_lines(folder, config.choose)
     for one in opened:
         if isinstance(one, WandbRun):
+            one.log_table(trainer.global_step, *sample_table(folder))
+            one.log_model(folder.pipeline)
             one.summarise(summary_metrics(folder.info))
             lines += [f"upload    {one.sync_command()}"] if one.mode == "offline" else []
     log.info("\n%s", "\n".join(lines))

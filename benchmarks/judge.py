@@ -45,7 +45,7 @@ AVERAGE: dict[str, Any] = dict.fromkeys(world.PROPORTIONS, 0.0)
 MIDDLE = replace(world.identity(0), face="oval", **AVERAGE)
 NEAR = 5.0  # pixels
 NEVER = -100  # what cross_entropy ignores
-SETTINGS = Settings(steps=1000, batch=64, lr=2e-3, muon_lr=5e-3, ema=0.99)
+SETTINGS = Settings(steps=2200, batch=64, lr=2e-3, muon_lr=5e-3, ema=0.99)
 
 
 class Block(nn.Module):

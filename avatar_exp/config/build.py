@@ -207,6 +207,7 @@ def logger(config: DictConfig, run: Run, sweep: Path | None) -> list[Any]:
     if "_target_" not in node:
         return []
     values = {key: value for key, value in flat(config).items() if not key.startswith(("logger.", "callbacks."))}
+    values |= {"base.fingerprint": run.components.fingerprint, "photos": run.folder.info.get("photos")}
     folder = run.folder.path
     name, tags = config.name or f"{folder.parent.name}/{folder.name}", list(config.tags)
     if config.privacy:  # a path, a prompt, a tag or a job's folder may hold the name too

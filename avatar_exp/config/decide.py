@@ -13,7 +13,15 @@ PRECISIONS = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
 PRECISIONS |= {name: name for name in PRECISIONS.values()}
 METRICS = tuple(
     f"score/{name}"
-    for name in ("identity", "identity_clip", "likeness", "prompt", "diversity", "choice")  # higher is better
+    for name in (
+        "identity",
+        "identity_clip",
+        "likeness",
+        "prompt",
+        "obedience",
+        "diversity",
+        "choice",
+    )  # higher is better
 )
 MIRRORED = ("max_steps", "accumulate_grad_batches", "precision")  # root keys that are also Lightning's
 
@@ -112,7 +120,11 @@ def faults(config: DictConfig) -> list[str]:
         "prior.sampler.num_inference_steps": 1, "lr": 0, "text_encoder_lr": 0, "seed": 0,
         "scoring.class_pictures": 0,
     }  # fmt: skip
-    one_of = {"choose": ("last", "best"), "model.attention": ("sdpa", "xformers")}
+    one_of = {
+        "choose": ("last", "best"),
+        "save": ("best_of_sweep", "all", "none"),
+        "model.attention": ("sdpa", "xformers"),
+    }
     found = []
     for key, low in at_least.items():
         value = OmegaConf.select(config, key)
@@ -131,8 +143,9 @@ def faults(config: DictConfig) -> list[str]:
         found.append("trainer.devices, trainer.num_nodes: several GPUs in one run are not supported yet; one job a GPU")
     if not config.method.unet and not config.method.text_encoder:
         found.append("method.unet and method.text_encoder are both false: nothing would be trained")
-    if config.optimized_metric not in METRICS:
-        found.append(f"optimized_metric={config.optimized_metric}: expected one of {', '.join(METRICS)}")
+    asked = config.optimized_metric
+    if not asked or any(one not in METRICS for one in ([asked] if isinstance(asked, str) else asked)):
+        found.append(f"optimized_metric={asked}: expected one of {', '.join(METRICS)}, or a list of them")
     if config.score_every and not config.sample_every:
         found.append("score_every is set but sample_every=0: without pictures there is nothing to score")
     if config.score_every and config.sample_every and config.score_every % config.sample_every:

@@ -11,10 +11,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 FREE_TEXT = {
-    "concept.class_data_dir", "concept.class_prompt", "concept.identifier", "concept.instance_data_dir",
-    "concept.instance_prompt", "concept.class_noun", "concepts_list", "model.path", "model.vae", "name",
-    "negative_prompt", "outputs", "prior.sampler.negative_prompt", "prompt", "prompts_file", "repeat", "resume", "run",
-    "scoring.sampler.negative_prompt", "source", "store", "subject", "class_noun",
+    "base", "class_noun", "concept.class_data_dir", "concept.class_noun", "concept.class_prompt",
+    "concept.identifier", "concept.instance_data_dir", "concept.instance_prompt", "concepts_list", "identifier",
+    "model.path", "model.vae", "name", "negative_prompt", "out", "outputs", "photos", "prior.sampler.negative_prompt",
+    "prompt", "prompts_file", "repeat", "resume", "run", "scoring.sampler.negative_prompt", "source", "store",
+    "subject",
 }  # fmt: skip
 
 

@@ -152,7 +152,8 @@ class TrainConfig:
     keep_checkpoints: bool = False  # keep the resumable state of a finished run
     keep_steps: list[int] = field(default_factory=list)  # steps whose weights are kept as pipelines of their own
     choose: str = "last"  # last | best: which weights become pipeline/
-    optimized_metric: str = "score/choice"  # what best means, and what a sweeper gets
+    save: str = "best_of_sweep"  # best_of_sweep: a sweep keeps only its best run's pipeline | all | none
+    optimized_metric: Any = "score/choice"  # what best means, and what a sweeper gets; or a list, the first means best
     resume: str | None = None  # a run folder: go on with that run
     repeat: str | None = None  # a run folder: compose that run anew and say what differs
     name: str | None = None  # of the run in W&B; null: the folder's
@@ -184,3 +185,38 @@ class SampleConfig:
     class_noun: str | None = None  # for {class}; null: the run's own
     precision: str | None = None
     outputs: str = "outputs"
+
+
+@dataclass
+class CompareConfig:
+    """The root of ``compare``."""
+
+    runs: Any = MISSING  # a run, a sweep's folder, outputs/train/CONCEPT, a pattern, or several of them
+    out: str | None = (
+        None  # the page, or the folder for it; null: in the folder that was named, else in outputs/compare
+    )
+    outputs: str = "outputs"
+
+
+@dataclass
+class EvaluateConfig:
+    """The root of ``evaluate``: the DreamBooth paper's protocol."""
+
+    run: str = MISSING  # a run folder, or any diffusers folder (then base, identifier and photos too)
+    step: Any = "best"  # best | last: the chosen weights; N: one of keep_steps; 0: the base
+    protocol: str | None = None  # conf/protocol/*.yaml; null: person, or drawn for the built-in base
+    num_images_per_prompt: int = 4
+    base: str | None = None  # what the weights began as; null: the run's own
+    identifier: str | None = None  # of the subject; null: the run's own (its first, of several)
+    class_noun: str = "person"  # with photos; a run knows its own
+    photos: str | None = None  # folder of photos to compare with; null: the run's own
+    clip: str | None = "auto"  # as in scoring
+    identity: str | None = "auto"
+    num_inference_steps: int = 24
+    guidance_scale: float = 7.5
+    scheduler: str = "DDIM"
+    seed: int = 0
+    batch_size: int = 8
+    precision: str | None = None
+    outputs: str = "outputs"
+    store: str = "${outputs}/store"

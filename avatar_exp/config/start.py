@@ -21,14 +21,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from avatar_exp.config.base import default_base, default_optimizer
 from avatar_exp.config.overrides import readable
-from avatar_exp.config.schema import SampleConfig, TrainConfig
+from avatar_exp.config.schema import CompareConfig, EvaluateConfig, SampleConfig, TrainConfig
 from avatar_exp.config.sweep import job_name, note_command_line, write_sweep_file
+from avatar_exp.config.sweep_jobs import end_of_sweep, failed_values
 from avatar_exp.errors import UserError
 from avatar_exp.run_folder import make_exclusively, safe_name, timestamp
 
 log = logging.getLogger("avatar_exp")
 
-SCHEMAS = {"train": TrainConfig, "sample": SampleConfig}
+SCHEMAS = {"train": TrainConfig, "sample": SampleConfig, "evaluate": EvaluateConfig, "compare": CompareConfig}
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Origin:
     decided: list[str] = field(default_factory=list)  # filled by the job: what was decided for the user
 
 
-Job = Callable[[DictConfig, Origin], float | None]
+Job = Callable[[DictConfig, Origin], Any]  # returns what a sweeper gets
 
 
 def conf_dir() -> Path:
@@ -114,7 +115,7 @@ def start(
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing; what is shown is decided here
     failed: list[tuple[Origin, Exception | str]] = []
 
-    def task(config: DictConfig) -> float | None:
+    def task(config: DictConfig) -> Any:
         return _run(job, config, failed)
 
     try:
@@ -126,7 +127,10 @@ def start(
             return
         sys.argv[1:] = rewrite(typed)
         note_command_line(sys.argv[1:])
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(task)()
+        try:
+            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(task)()
+        finally:
+            end_of_sweep()
         if failed and isinstance(failed[0][1], Exception):
             raise failed[0][1]
     except (UserError, HydraException, OmegaConfBaseException) as error:
@@ -152,7 +156,7 @@ def _log_to(file: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[console, copy], force=True)
 
 
-def _run(job: Job, config: DictConfig, failed: list[tuple[Origin, Exception | str]]) -> float | None:
+def _run(job: Job, config: DictConfig, failed: list[tuple[Origin, Exception | str]]) -> Any:
     """One job of Hydra's. Its error is noted and handled outside Hydra; the other jobs of a sweep go on."""
     context = HydraConfig.get()
     in_sweep = context.mode is not None and context.mode.name == "MULTIRUN"
@@ -172,7 +176,7 @@ def _run(job: Job, config: DictConfig, failed: list[tuple[Origin, Exception | st
         failed.append((origin, str(error) if in_sweep else error))  # the error itself would keep the model in memory
         if in_sweep:
             log.error("this job failed: %s", error, exc_info=not isinstance(error, UserError))
-        return float("nan")  # what a sweeper understands as "no score"
+        return failed_values(config)  # what a sweeper understands as "no score"
     finally:
         gc.collect()  # a module and its trainer point at each other: the next job of a sweep needs their memory
 

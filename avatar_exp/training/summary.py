@@ -1,9 +1,10 @@
 """The last lines of a run: what came out, where it is, and what to type next."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from avatar_exp.run_folder import RunFolder
+from avatar_exp.run_folder import RunFolder, read_lines
 
 TOLD = ("score/likeness", "score/prompt", "score/drift", "score/choice")  # of the scores, where there are any
 TINY_NOTICE = (
@@ -36,7 +37,7 @@ def score_line(info: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def final_lines(folder: RunFolder, choose: str, metric: str) -> list[str]:
+def final_lines(folder: RunFolder, choose: str) -> list[str]:
     """Six lines."""
     info = folder.info
     chosen = info.get("chosen_step", 0)
@@ -44,30 +45,46 @@ def final_lines(folder: RunFolder, choose: str, metric: str) -> list[str]:
     if choose == "best" and info.get("best_step") is None:
         why = "the last step: nothing was scored, so no step is known to be the best"
     elif choose == "best":
-        why = f"{info.get('best_reason')} (choose=best)"
-    trained = folder.pipeline.is_dir()
-    next_command = (
-        f"python -m avatar_exp.sample run={folder.path} prompt='{{subject}} on the beach'"
-        if trained
-        else "the same command without max_steps=0: the store is warm"
-    )
+        again = info.get("chosen_scores", {}).get("score/choice")
+        fresh = "" if again is None else f"; {again:.3f} on fresh seeds"
+        why = f"{info.get('best_reason')}{fresh} (choose=best)"
+    trained, kept = bool(info.get("steps_done")), folder.pipeline.is_dir()
+    weights = str(folder.pipeline) if kept else info.get("weights_removed", "not kept (save=none)")
+    next_command = "the same command without max_steps=0: the store is warm"
+    if trained:
+        next_command = f"python -m avatar_exp.train repeat={folder.path} save=all"
+    if kept:
+        next_command = f"python -m avatar_exp.sample run={folder.path} prompt='{{subject}} on the beach'"
     return [
         f"scores    {score_line(info)}",
         f"chosen    step {chosen}: {why}" if trained else "chosen    nothing was trained (max_steps=0)",
         f"pictures  {folder.grid if folder.grid.is_file() else 'none (sample_every=0)'}",
-        f"report    {folder.report}" + (f"  weights {folder.pipeline}" if trained else ""),
+        f"report    {folder.report}" + (f"  weights {weights}" if trained else ""),
         f"next      {next_command}",
         f"repeat    {info.get('command', '')}",
     ]
 
 
-def summary_metrics(info: Mapping[str, Any]) -> dict[str, float]:
-    """``best/*`` and ``last/*`` of the scores."""
+def sample_table(folder: RunFolder) -> tuple[list[dict[str, Any]], list[Path]]:
+    """Every sample of the run, with its own scores, and its file."""
+    scores = {(row["step"], row["prompt"], row["seed"]): row for row in read_lines(folder.picture_scores)}
+    rows, files = [], []
+    for record in read_lines(folder.records):
+        key = record["step"], record["prompt"], record["seed"]
+        rows.append({"step": key[0], "prompt": key[1], "seed": key[2], **scores.get(key, {})})
+        files.append(folder.path / record["file"])
+    return rows, files
+
+
+def summary_metrics(info: Mapping[str, Any]) -> dict[str, Any]:
+    """``best/*`` and ``last/*`` of the scores, the steps they are of, and the kinds of alarms that were raised."""
     scores = {int(step): values for step, values in info.get("scores", {}).items()}
     best = info.get("best_step")
     steps = {"last": max(scores, default=-1), "best": -1 if best is None else int(best)}
-    return {
+    found: dict[str, Any] = {
         f"{which}/{name.removeprefix('score/')}": value
         for which, step in steps.items()
         for name, value in scores.get(step, {}).items()
     }
+    found |= {f"{which}/step": step for which, step in steps.items() if step in scores}
+    return found | {"alarms": ", ".join(f"{one['kind']}@{one['step']}" for one in info.get("alarms", []))}

@@ -35,6 +35,8 @@ PRIVATE = {
     "x_save_requirements": False,
 }
 
+STAGING = "wandb/staging"  # where a run's tables and artifacts wait for their upload, in its folder
+
 
 def new_id() -> str:
     """A run id of our own making, written to run.json before the first step."""
@@ -84,6 +86,7 @@ class WandbRun(Logger):
         entity: str | None = None,
         group: str | None = None,
         images: bool = True,
+        model: bool = False,
         *,
         save_dir: str,
         name: str,
@@ -95,16 +98,19 @@ class WandbRun(Logger):
 
         Args:
             images: whether sample pictures leave this machine. Photos of the subject never do.
+            model: whether the weights are uploaded at the end, as an artifact.
             save_dir: the run folder; wandb's own folder is made in it.
         """
         super().__init__()
         import wandb
 
-        self._wandb, self._images, self._id = wandb, images, run_id
+        self._wandb, self._images, self._model, self._id = wandb, images, model, run_id
         self.mode = mode()
         known = set(wandb.Settings.model_fields)
         settings = wandb.Settings(**{key: value for key, value in PRIVATE.items() if key in known})
         Path(save_dir).mkdir(parents=True, exist_ok=True)
+        if os.environ.get("WANDB_DATA_DIR", "").endswith(STAGING) or "WANDB_DATA_DIR" not in os.environ:
+            os.environ["WANDB_DATA_DIR"] = str(Path(save_dir).resolve() / STAGING)  # else in the home folder
         arguments: dict[str, Any] = {
             "project": project, "entity": entity, "group": group, "name": name, "id": run_id, "tags": list(tags),
             "dir": save_dir, "config": dict(config), "resume": "allow", "reinit": "finish_previous",
@@ -149,6 +155,29 @@ class WandbRun(Logger):
             for key, images in pictures.items()
         }
         self.run.log({**media, "step": step})
+
+    def log_table(self, step: int, rows: Sequence[Mapping[str, Any]], files: Sequence[Path]) -> None:
+        """All samples as one table that can be filtered and grouped: prompt, seed, step, scores, picture.
+
+        Args:
+            rows: one for each picture; what a row lacks stays empty.
+            files: the pictures, in the same order.
+        """
+        if not self._images or not rows:
+            return
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        cells = [
+            [*(row.get(name) for name in columns), self._wandb.Image(str(file))]
+            for row, file in zip(rows, files, strict=True)
+        ]
+        self.run.log({"samples/table": self._wandb.Table(columns=[*columns, "picture"], data=cells), "step": step})
+
+    def log_model(self, folder: Path) -> None:
+        """The weights as an artifact, where that was asked for."""
+        if self._model and folder.is_dir():
+            artifact = self._wandb.Artifact(f"avatar-{self._id}", type="model")
+            artifact.add_dir(str(folder))
+            self.run.log_artifact(artifact)
 
     def summarise(self, values: Mapping[str, Any]) -> None:
         """best/* and last/*."""

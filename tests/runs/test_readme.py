@@ -40,7 +40,7 @@ def shortened(command: str, overrides: list[str]) -> list[str]:
         return ["--count", "1", "--size", "64"]
     if command == "sample":
         return ["num_inference_steps=2", "num_images_per_prompt=1"]
-    if named & {"resume", "--help", "--cfg"}:
+    if command == "compare" or named & {"resume", "--help", "--cfg"}:
         return []
     if set(overrides) & set(ELSEWHERE) and "model=tiny" not in overrides:
         return ["--cfg", "job"]
@@ -61,6 +61,7 @@ def test_a_command_that_is_shown_works(
     for placeholder, real in {
         r"outputs/train/\w+/DATE": run.run.path,
         "DIFFUSERS_FOLDER": finished.run.pipeline,
+        r"outputs/sweeps/DATE": finished.run.path.parent,
         "photos/minh": ROOT / "data" / "hoanganh",
         r"--out \S+": f"--out {tmp_path}/out",
     }.items():
@@ -70,12 +71,16 @@ def test_a_command_that_is_shown_works(
     more = shortened(command, overrides)
     if "repeat=" in line:
         more.append(f"outputs={tmp_path}")
+    if command == "compare":
+        more.append(f"out={tmp_path}/compare.html")
     if command.startswith("tiny."):
         ended = commands.in_process_of_its_own(command, *overrides, *more, add_outputs=False)
     else:
         ended = commands(command, *overrides, *more)
     assert ended.code == 0, ended.out + ended.err
-    if not {"--help", "--cfg"} & {*overrides, *more}:
+    if command == "compare":
+        assert (tmp_path / "compare.html").is_file()
+    elif not {"--help", "--cfg"} & {*overrides, *more}:
         made = tmp_path if command.startswith("tiny.") or "repeat=" in line else ended.outputs
         assert "resume=" in line or any(file.is_file() for file in made.rglob("*.png")) or "-m" in overrides
 

@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from runs.command import BARE, RAISE, ROOT, Commands
+from runs.command import BARE, RAISE, ROOT, Commands, changed, rows
 
 
 def test_a_sweep_has_a_folder_for_each_job_and_one_store(commands: Commands, tmp_path: Path) -> None:
@@ -69,3 +69,33 @@ def test_ctrl_c_ends_the_whole_sweep(commands: Commands) -> None:
     ended = commands("train", "-m", *BARE, *ctrl_c, "seed=1,2")
     assert ended.code == 130
     assert [job.info["status"] for job in ended.jobs] == ["interrupted"]
+
+
+def test_the_same_command_with_its_old_folder_does_what_is_left(commands: Commands) -> None:
+    command = ("train", "-m", *BARE, "lr=1e-6,2e-6", "max_steps=1")
+    first = commands(*command)
+    (sweep,) = first.outputs.glob("sweeps/*")
+    done, undone = first.jobs
+    written = done.metrics.stat().st_mtime_ns
+    changed(undone.run_json, status="interrupted")
+    again = commands(*command, f"hydra.sweep.dir={sweep}", outputs=first.outputs)
+    assert again.code == 0, again.err
+    assert "000_lr-1e-6 was finished before" in again.out
+    assert done.metrics.stat().st_mtime_ns == written
+    assert [job.info["status"] for job in again.jobs] == ["finished", "finished"]
+    assert len(rows(undone)) == 1
+    other = commands(*command, "prior.weight=0.5", f"hydra.sweep.dir={sweep}", outputs=first.outputs)
+    assert other.code == 1
+    assert "holds a run of other overrides" in other.err
+
+
+def test_a_sweep_keeps_its_best_jobs_weights_and_compares_all(commands: Commands) -> None:
+    scored = ("callbacks.scores._target_=runs.callbacks.Scored", "optimized_metric=score/identity", "sample_every=4")
+    ended = commands("train", "-m", *BARE, *scored, "scoring.prompts=[a]", "max_steps=2,1,3", "choose=last")
+    assert ended.code == 0, ended.err
+    assert [job.pipeline.is_dir() for job in ended.jobs] == [False, True, False]  # its score falls with every step
+    (sweep,) = ended.outputs.glob("sweeps/*")
+    assert f"compare   {sweep / 'compare.html'}" in ended.out
+    assert (sweep / "compare.html").is_file()
+    everything = commands("train", "-m", *BARE, "max_steps=1", "seed=1,2", "save=none")
+    assert not any(job.pipeline.is_dir() for job in everything.jobs)

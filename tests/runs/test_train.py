@@ -129,7 +129,7 @@ def test_the_pictures_change_with_training(finished: Result) -> None:
 
 def test_the_report_is_one_file_that_asks_for_nothing(finished: Result) -> None:
     page = finished.run.report.read_text()
-    assert set(re.findall(r'src="(.{5})', page)) == {"data:"}
+    assert set(re.findall(r'src="(.{5})', page)) <= {"data:"}
     assert not re.search(r"https?://|<link|@import|<script src", page)
     assert "hoanganh" in page
     assert finished.run.info["command"].split()[-1] in page

@@ -1,10 +1,12 @@
 import json
 import shutil
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from PIL import Image
 
+from avatar_exp.run_folder import read_lines
 from runs.command import BARE, RAISE, SHORT, Commands, Result
 from runs.wandb_file import Logged
 
@@ -40,6 +42,34 @@ def test_the_best_and_the_last_scores_are_in_the_summary(logged: Logged, finishe
             assert logged.summary[f"{which}/{name}"] == info["scores"][str(step)][f"score/{name}"]
 
 
+def test_every_sample_is_a_row_of_the_table(logged: Logged, finished: Result) -> None:
+    (files,) = logged.artifacts["run_table"]
+    table = json.loads(Path(files["samples/table.table.json"]).read_text())
+    records = list(read_lines(finished.run.records))
+    assert table["columns"][:3] == ["step", "prompt", "seed"]
+    assert {"score/identity", "score/prompt", "picture"} <= set(table["columns"])
+    assert [line[:3] for line in table["data"]] == [[one["step"], one["prompt"], one["seed"]] for one in records]
+    identity = table["columns"].index("score/identity")
+    last = [line[identity] for line in table["data"] if line[0] == 4]
+    assert fmean(last) == pytest.approx(finished.run.info["scores"]["4"]["score/identity"], abs=1e-4)
+    for line in table["data"]:
+        with Image.open(files[line[-1]["path"]]) as image:
+            assert image.size == (128, 128)
+
+
+def test_the_summary_says_of_which_steps_it_is_and_what_went_wrong(logged: Logged, finished: Result) -> None:
+    info = finished.run.info
+    assert (logged.summary["best/step"], logged.summary["last/step"]) == (info["best_step"], 4)
+    assert logged.summary["alarms"] == ", ".join(f"{one['kind']}@{one['step']}" for one in info.get("alarms", []))
+
+
+def test_the_model_goes_there_only_when_asked(commands: Commands, logged: Logged) -> None:
+    assert set(logged.artifacts) == {"run_table"}
+    asked = Logged(commands("train", *LOGGED, "logger.model=true").run.path)
+    (files,) = asked.artifacts["model"]
+    assert "unet/diffusion_pytorch_model.safetensors" in files
+
+
 def test_pictures_have_captions_and_stable_keys(logged: Logged) -> None:
     pictures = [row["samples/photo of hoanganh person on the beach"] for row in logged.history if "samples/grid" in row]
     assert len(pictures) == 3
@@ -49,10 +79,14 @@ def test_pictures_have_captions_and_stable_keys(logged: Logged) -> None:
             assert image.size == (128, 128)
 
 
-def test_the_config_is_resolved_and_flat(logged: Logged) -> None:
+def test_the_config_is_resolved_and_flat(logged: Logged, finished: Result) -> None:
     ours = {key: value for key, value in logged.config.items() if key != "_wandb"}
     assert (ours["lr"], ours["trainer.max_steps"], ours["model.lr_scale"]) == (1e-6, 4, 250)
     assert ours["concept.identifier"] == "hoanganh"
+    assert (ours["base.fingerprint"], ours["photos"]) == (
+        finished.run.info["base"]["fingerprint"],
+        finished.run.info["photos"],
+    )
     assert not any(isinstance(value, dict) or "${" in str(value) for value in ours.values())
 
 

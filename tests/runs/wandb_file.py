@@ -39,6 +39,7 @@ class Logged:
         self.history: list[dict[str, Any]] = []
         self.summary: dict[str, Any] = {}
         self.step_metrics: set[str] = set()
+        self.artifacts: dict[str, list[dict[str, str]]] = {}  # by type: where each one's files are, by their names
         self.exit_code: int | None = None
         for record in records(self.file):
             self._take(record)
@@ -54,6 +55,9 @@ class Logged:
             self.summary |= nested(record.summary.update)
         elif kind == "metric":
             self.step_metrics.add(record.metric.step_metric)
+        elif kind == "artifact":
+            files = {entry.path: entry.local_path for entry in record.artifact.manifest.contents}
+            self.artifacts.setdefault(record.artifact.type, []).append(files)
         elif kind == "exit":
             self.exit_code = record.exit.exit_code
 

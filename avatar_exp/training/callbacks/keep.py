@@ -21,9 +21,10 @@ class Keep(EverySteps):
     Best is what ``scoring.choose.prefers`` says of ``metric``; only the incumbent's weights are on disk.
     """
 
-    def __init__(self, run: Run, steps: list[int], choose: str, metric: str, max_drift: float) -> None:
+    def __init__(self, run: Run, steps: list[int], choose: str, metric: str | list[str], max_drift: float) -> None:
         super().__init__(every=1)
-        self.run, self.steps, self.choose, self.metric, self.max_drift = run, set(steps), choose, metric, max_drift
+        self.run, self.steps, self.choose, self.max_drift = run, set(steps), choose, max_drift
+        self.metric = metric if isinstance(metric, str) else metric[0]
         best = run.folder.info.get("best_step")  # of a run that goes on
         self.best = None if best is None else self._candidate(int(best))
 

@@ -35,12 +35,13 @@ class Series:
     prompts: Sequence[str]
     seeds: int
     sampler: Mapping[str, Any]
+    offset: int = 0  # of the seeds from the run's
 
     def wanted(self, of_class: bool = False) -> list[Wanted]:
         """Concept by concept, prompt by prompt; ``of_class``: for anyone of the class."""
-        side = self.run.resolution
+        side, first = self.run.resolution, self.run.seed + self.offset
         return [
-            Wanted(number, place, Request(text, self.run.seed + k, height=side, width=side, **self.sampler), of_class)
+            Wanted(number, place, Request(text, first + k, height=side, width=side, **self.sampler), of_class)
             for number, concept in enumerate(self.run.concepts)
             for place, prompt in enumerate(concept.sample_prompts or self.prompts)
             for text in [concept.of_class(prompt) if of_class else concept.fill(prompt)]

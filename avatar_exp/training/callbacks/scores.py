@@ -3,21 +3,18 @@
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytorch_lightning as pl
-from torch import Tensor
 
 from avatar_exp.data.photos import crop_square, open_photo
-from avatar_exp.errors import UserError
 from avatar_exp.pictures import open_picture
 from avatar_exp.run_folder import append_line
-from avatar_exp.sampling import stored_pictures
+from avatar_exp.sampling import sample, stored_pictures
 from avatar_exp.scoring.alarms import Standing, alarms, stopped
-from avatar_exp.scoring.embedders import Embedder, name_of
-from avatar_exp.scoring.reference import ClipReference, IdentityReference, Pictures
-from avatar_exp.scoring.step import Scored, Seen, mean_of, scored
+from avatar_exp.scoring.scorer import Against, Drawn, Scorer, scorer
+from avatar_exp.scoring.step import Scored, mean_of
 from avatar_exp.training.callbacks.every import EverySteps
 from avatar_exp.training.callbacks.metrics import log_metrics
 from avatar_exp.training.callbacks.pictures import Series
@@ -25,13 +22,7 @@ from avatar_exp.training.run import Run, Sample
 
 log = logging.getLogger("avatar_exp")
 
-
-@dataclass(frozen=True)
-class Of:
-    """What one concept's pictures are measured against, in each embedder that there is."""
-
-    identity: IdentityReference | None
-    clip: ClipReference | None
+FRESH = 1_000_000  # seeds from here on choose nothing
 
 
 class Scores(EverySteps):
@@ -53,56 +44,33 @@ class Scores(EverySteps):
         super().__init__(every)
         self.run, self.batch_size, self.max_drift = run, batch_size, max_drift
         self.series = Series(run, list(prompts), seeds, dict(sampler))
-        self.clip = self._embedder("clip", clip) if every else None
-        self.identity = self._embedder("identity", identity) if every else None
-        self.against: list[Of] = []
-        named = {"score/identity_clip": self.clip, "score/identity": self.identity}
-        run.folder.update(embedders={metric: one.name for metric, one in named.items() if one})
-
-    def _embedder(self, kind: str, asked: str | None) -> Embedder | None:
-        name = name_of(asked, kind, self.run.components.path)
-        try:
-            return Embedder(name, self.run.components.device) if name else None
-        except (UserError, OSError, ValueError) as error:
-            log.warning("scores by %s are off: %s", kind, str(error).splitlines()[0])
-            return None
+        components = run.components
+        self.scorer = scorer(clip, identity, components.path, components.device) if every else Scorer(None, None)
+        self.against: list[Against] = []
+        run.folder.update(embedders=self.scorer.names)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Measure photos and base. Here, because a resumed run loads its trained weights right after."""
-        if self.clip or self.identity:
-            with self.run.phases.phase("reference pictures") as tick:
-                wanted = self.series.of_class()  # in the order in which a step draws the first of them
-                requests = [one.request for one in wanted]
-                files = stored_pictures(self.run.components, self.run.store, requests, self.batch_size, tick)
-            for number in range(len(self.run.concepts)):
-                own = [
-                    (one, open_picture(file)) for one, file in zip(wanted, files, strict=True) if one.concept == number
-                ]
-                base = [Sample(number, w.request.prompt, w.request.seed, image, w.prompt_number) for w, image in own]
-                self.against.append(self._reference(number, base))
-
-    def _reference(self, number: int, base: Sequence[Sample]) -> Of:
-        texts = [text for _, text in sorted({one.prompt_number: one.prompt for one in base}.items())]
-        identity = clip = None
-        if self.identity:
-            identity = IdentityReference(base=seen_by(self.identity, base), **self._photos(self.identity, number))
-            if identity.why_not_measurable:
+        if not self.scorer.names:
+            return
+        with self.run.phases.phase("reference pictures") as tick:
+            wanted = self.series.of_class()  # in the order in which a step draws the first of them
+            requests = [one.request for one in wanted]
+            files = stored_pictures(self.run.components, self.run.store, requests, self.batch_size, tick)
+        for number in range(len(self.run.concepts)):
+            own = [(one, file) for one, file in zip(wanted, files, strict=True) if one.concept == number]
+            base = Drawn([open_picture(file) for _, file in own], [one.prompt_number for one, _ in own])
+            texts = {one.prompt_number: one.request.prompt for one, _ in own}
+            photos, held_out = (
+                [crop_square(open_photo(photo), self.run.resolution) for photo in sets[number]]
+                for sets in (self.run.trained_on, self.run.held_out)
+            )
+            self.against.append(
+                self.scorer.against(photos, held_out, base, [text for _, text in sorted(texts.items())])
+            )
+            identity = self.against[-1].identity
+            if identity and identity.why_not_measurable:
                 log.warning("likeness is not measurable: %s", identity.why_not_measurable)
-        if self.clip and self.clip.reads_text:
-            photos, words = self._photos(self.clip, number), self.clip.texts(texts)
-            clip = ClipReference(base=seen_by(self.clip, base), texts=words, **photos)
-        return Of(identity, clip)
-
-    def _photos(self, embedder: Embedder, number: int) -> dict[str, Tensor]:
-        """The photos to compare with, and those trained on if they are others."""
-        side = self.run.resolution
-        trained_on, held_out = (
-            [crop_square(open_photo(photo), side) for photo in sets[number]]
-            for sets in (self.run.trained_on, self.run.held_out)
-        )
-        if held_out:
-            return {"photos": embedder(held_out), "trained_on": embedder(trained_on)}
-        return {"photos": embedder(trained_on)}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Score the base."""
@@ -116,10 +84,7 @@ class Scores(EverySteps):
             return
         with self.run.phases.phase("scores", announce=False):
             found = [self._scored(step, number, samples) for number in range(len(self.run.concepts))]
-        scores, errors = (
-            {f"score/{name}": round(value, 5) for name, value in mean_of(parts).items()}
-            for parts in ([one.scores for one in found], [one.errors for one in found])
-        )
+        scores, errors = as_metrics(found)
         self.run.scores[step], self.run.errors[step] = scores, errors
         sure = found[0].intervals if len(found) == 1 else {}  # of one concept: they are not those of an average
         ends = {f"score/{name}": (one.low, one.high) for name, one in sure.items()}
@@ -133,6 +98,25 @@ class Scores(EverySteps):
         told = [f"{name.removeprefix('score/')} {value:.3f}" for name, value in scores.items()]
         log.info("step %d: %s", step, ", ".join(told))
         self._alarms(step, found, samples)
+
+    def again(self) -> None:
+        """Score the chosen weights, now loaded, on seeds that had no part in choosing them: those flatter."""
+        if not self.against:
+            return
+        wanted = replace(self.series, offset=FRESH).wanted()
+        with self.run.phases.phase("scores on fresh seeds") as tick:
+            images = []
+            for image, _ in sample(self.run.components, [one.request for one in wanted], self.batch_size):
+                images.append(image)
+                tick(len(images), len(wanted))
+            found = []
+            for number, against in enumerate(self.against):
+                own = [(w, image) for w, image in zip(wanted, images, strict=True) if w.concept == number]
+                found.append(
+                    self.scorer.score(against, Drawn([image for _, image in own], [w.prompt_number for w, _ in own]))
+                )
+        scores, errors = as_metrics(found)
+        self.run.folder.update(chosen_scores=scores, chosen_errors=errors)
 
     def _alarms(self, step: int, found: Sequence[Scored], samples: Sequence[Sample]) -> None:
         """Say what is wrong, each kind once a run and concept, with a picture that shows it."""
@@ -161,8 +145,7 @@ class Scores(EverySteps):
         """One concept's scores; each picture's own go to a file."""
         own = [one for one in samples if one.concept == number and not one.of_class]
         of_class = [one for one in samples if one.concept == number and one.of_class]
-        against = self.against[number]
-        found = scored(against.identity, against.clip, self._seen(own), self._seen(of_class) if of_class else None)
+        found = self.scorer.score(self.against[number], drawn(own), drawn(of_class) if of_class else None)
         for place, one in enumerate(own):
             values = {f"score/{name}": round(float(value[place]), 5) for name, value in found.pictures.items()}
             append_line(
@@ -170,8 +153,14 @@ class Scores(EverySteps):
             )
         return found
 
-    def _seen(self, samples: Sequence[Sample]) -> Seen:
-        return Seen(*(seen_by(embedder, samples) if embedder else None for embedder in (self.identity, self.clip)))
+
+def as_metrics(found: Sequence[Scored]) -> tuple[dict[str, float], dict[str, float]]:
+    """Scores and their standard errors, the means over concepts, as they are logged."""
+    scores, errors = (
+        {f"score/{name}": round(value, 5) for name, value in mean_of(parts).items()}
+        for parts in ([one.scores for one in found], [one.errors for one in found])
+    )
+    return scores, errors
 
 
 def standing(step: int, found: Scored) -> Standing:
@@ -189,9 +178,9 @@ def standing(step: int, found: Scored) -> Standing:
     )
 
 
-def seen_by(embedder: Embedder, samples: Sequence[Sample]) -> Pictures:
-    """The features of samples, with their prompts."""
-    return Pictures(embedder([one.image for one in samples]), [one.prompt_number for one in samples])
+def drawn(samples: Sequence[Sample]) -> Drawn:
+    """Samples as the scorer takes them."""
+    return Drawn([one.image for one in samples], [one.prompt_number for one in samples])
 
 
 def by_step(values: Mapping[int, Any]) -> dict[str, Any]:

@@ -1,0 +1,123 @@
+"""The jobs of one sweep, on disk: which are done, which is the best, and what remains when all have ended."""
+
+import logging
+import math
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from avatar_exp.config.overrides import typed
+from avatar_exp.errors import UserError
+from avatar_exp.run_folder import RunFolder
+from avatar_exp.scoring.choose import Candidate, prefers
+
+log = logging.getLogger("avatar_exp")
+
+Values = float | tuple[float, ...] | None  # what a sweeper gets of a job
+
+_sweep: list[Path] = []  # of this process
+
+
+class Remember(Callback):  # type: ignore[misc]
+    """Hydra's callback: where the sweep of this process lies, whoever runs its jobs."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Called once, before the first job."""
+        _sweep[:] = [Path(config.hydra.sweep.dir)]
+
+
+def end_of_sweep() -> None:
+    """The comparison page of this process's sweep, also when jobs failed; its faults never hide how the sweep ended."""
+    if not _sweep:
+        return
+    sweep = _sweep.pop()
+    try:
+        from avatar_exp.report.page import write_comparison
+
+        page = write_comparison([job.path for job in jobs(sweep)], sweep / "compare.html")
+        log.info("compare   %s", page)
+        if offline := [str(path.parent) for path in sorted(sweep.glob("*/wandb/offline-run-*/*.wandb"))]:
+            log.info(
+                "upload    wandb sync %s", " ".join(offline) if len(offline) < 3 else f"{sweep}/*/wandb/offline-run-*"
+            )
+    except Exception:
+        log.exception("the comparison page could not be written")
+
+
+def jobs(sweep: Path) -> list[RunFolder]:
+    """The jobs that have begun, in their order."""
+    return [folder for path in sorted(sweep.iterdir()) if path.is_dir() and (folder := RunFolder(path)).exists]
+
+
+def metrics_of(config: DictConfig) -> list[str]:
+    """``optimized_metric`` as a list; the first is what a step and a run are chosen by."""
+    asked = config.optimized_metric
+    return [asked] if isinstance(asked, str) else list(asked)
+
+
+def values_of(info: dict[str, Any], metrics: Sequence[str]) -> Values:
+    """What a sweeper gets: the scores of the chosen step; NaN where there is none; None for a run without scores."""
+    scores = info.get("scores", {}).get(str(info.get("chosen_step", 0)), {})  # with max_steps=0 there is the base only
+    if not info.get("scores"):
+        return None
+    found = tuple(float(scores.get(metric, math.nan)) for metric in metrics)
+    return found[0] if len(found) == 1 else found
+
+
+def failed_values(config: DictConfig) -> Values:
+    """The same of a job that failed."""
+    count = len(metrics_of(config)) if "optimized_metric" in config else 1
+    return math.nan if count == 1 else (math.nan,) * count
+
+
+def done_before(folder: RunFolder, overrides: Sequence[str]) -> bool:
+    """Whether this very job is finished already, of a sweep that is given again with its old folder.
+
+    Raises:
+        UserError: if the folder holds a run that was given something else.
+    """
+    info = folder.info
+    if "overrides" not in info:
+        return False
+    if info["overrides"] != [typed(one) for one in overrides]:
+        raise UserError(
+            f"{folder.path} holds a run of other overrides ({' '.join(info['overrides'])}); give the sweep its own "
+            "command again, or a new folder"
+        )
+    return info.get("status") == "finished"
+
+
+def make_way(folder: RunFolder) -> bool:
+    """Before an unfinished job is done again: True if it can go on from its checkpoint, else it is cleared away."""
+    if folder.checkpoint.is_file():
+        return True
+    for old in (folder.samples, folder.checkpoint.parent, folder.pipeline):
+        shutil.rmtree(old, ignore_errors=True)
+    for file in (folder.metrics, folder.run_json, folder.report):
+        file.unlink(missing_ok=True)
+    return False
+
+
+def keep_the_best(sweep: Path, metric: str, max_drift: float) -> None:
+    """Of all finished jobs only the best keeps its pipeline; without scores nobody can tell, and all do."""
+    with FileLock(sweep / ".best.lock"):
+        finished = {job.path: job for job in jobs(sweep) if job.info.get("status") == "finished"}
+        best: tuple[Candidate, RunFolder] | None = None
+        for number, job in enumerate(finished.values()):
+            scores = job.info.get("scores", {}).get(str(job.info.get("chosen_step")), {})
+            if metric not in scores:
+                continue
+            candidate = Candidate(number, scores[metric], math.nan, scores.get("score/drift", math.nan))
+            if best is None or prefers(candidate, best[0], max_drift):
+                best = candidate, job
+        if best is None:
+            return
+        for job in finished.values():
+            if job.path != best[1].path and job.pipeline.is_dir():
+                shutil.rmtree(job.pipeline)
+                job.update(weights_removed=f"save=best_of_sweep kept those of {best[1].path.name}")

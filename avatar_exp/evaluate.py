@@ -1,0 +1,234 @@
+"""``python -m avatar_exp.evaluate run=DIR``: the paper's protocol, 25 prompts by 4 pictures, with honest intervals."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from avatar_exp.config.decide import check_torchvision
+from avatar_exp.config.machine import import_quietly
+from avatar_exp.config.start import Origin, conf_dir, start
+from avatar_exp.errors import UserError, raise_all
+from avatar_exp.run_folder import RunFolder, append_line, write_json
+from avatar_exp.sample import load_components, weights_to_load
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from avatar_exp.data.concept import Concept
+    from avatar_exp.models.components import Components
+    from avatar_exp.sampling import Request, Tick
+    from avatar_exp.scoring.scorer import Against, Scorer
+    from avatar_exp.scoring.step import Scored
+
+log = logging.getLogger("avatar_exp")
+
+HIGHER_IS_BETTER = {"drift": False, "memorisation": False}
+
+
+def job(config: DictConfig, origin: Origin) -> None:
+    """Draw by the base and by the trained weights, score, write and print."""
+    raise_all("this cannot be evaluated:", faults(config))
+    check_torchvision()
+    import_quietly()
+    from avatar_exp.progress import Phases
+    from avatar_exp.scoring.scorer import Drawn, scorer
+
+    run, phases = RunFolder(Path(config.run)), Phases()
+    weights, base = weights_to_load(run, str(config.step)), base_to_load(config, run)
+    concept = subject_of(config, run)
+    prompts = protocol(config, base["path"])
+    numbers = [number for number in range(len(prompts)) for _ in range(config.num_images_per_prompt)]
+    of_class = [concept.of_class(prompt) for prompt in prompts]
+    components = load_components(base, config.precision)
+    against_it = scorer(config.clip, config.identity, base["path"], components.device)
+    with phases.phase("the base's pictures") as tick:
+        base_images = base_pictures(components, requests(config, of_class, components.resolution), config, tick)
+    against = measured(against_it, concept, config, Drawn(base_images, numbers), of_class, components.resolution)
+    del components  # two full-size bases need not lie in memory at once
+    components = load_components(weights, config.precision)
+    asked = requests(config, [concept.fill(prompt) for prompt in prompts], components.resolution)
+    once = requests(config, of_class, components.resolution)[:: config.num_images_per_prompt]
+    with phases.phase("pictures") as tick:
+        images = drawn(components, [*asked, *once], config.batch_size, tick)
+    subject, same_class = images[: len(asked)], images[len(asked) :]
+    found = against_it.score(against, Drawn(subject, numbers), Drawn(same_class, range(len(prompts))))
+    write(origin.folder, config, asked, subject, found, against_it)
+
+
+def faults(config: DictConfig) -> list[str]:
+    """What is wrong with the numbers, one line each."""
+    at_least_one = ("num_images_per_prompt", "num_inference_steps", "batch_size")
+    found = [f"{key}={config[key]}: must be at least 1" for key in at_least_one if config[key] < 1]
+    known = sorted(file.stem for file in (conf_dir() / "protocol").glob("*.yaml"))
+    if config.protocol is not None and config.protocol not in known:
+        found.append(f"protocol={config.protocol}: expected one of {', '.join(known)}")
+    return found
+
+
+def base_to_load(config: DictConfig, run: RunFolder) -> dict[str, Any]:
+    """The arguments of ``models.load.load`` for the base that the weights began as.
+
+    Raises:
+        UserError: if the folder does not say, and nobody did.
+    """
+    if config.base:
+        return {"path": str(config.base)}
+    if not run.resolved.is_file():
+        raise UserError(
+            f"run={run.path} is not a run of train, so its base is not known; name it: base=tiny, or a hub id"
+        )
+    return weights_to_load(run, "0")
+
+
+def subject_of(config: DictConfig, run: RunFolder) -> "Concept":
+    """The run's own concept, or the one that ``photos``, ``identifier`` and ``class_noun`` describe.
+
+    Raises:
+        UserError: if it is neither a run nor described, or has no photos.
+    """
+    from avatar_exp.config.build import concepts
+    from avatar_exp.data.concept import Concept
+
+    if run.resolved.is_file() and not config.photos:
+        resolved = OmegaConf.load(run.resolved)
+        assert isinstance(resolved, DictConfig)
+        known = concepts(resolved)
+        concept = next((one for one in known if config.identifier in (None, one.identifier)), None)
+        if concept is None:
+            raise UserError(f"identifier={config.identifier}: the run learnt {', '.join(o.identifier for o in known)}")
+    elif config.photos and config.identifier:
+        concept = Concept(config.identifier, str(config.photos), class_noun=config.class_noun)
+    else:
+        raise UserError(
+            f"run={run.path} is not a run of train: name the subject and its photos, identifier=hoanganh photos=DIR"
+        )
+    raise_all("the photos to compare with cannot be read:", concept.faults())
+    return concept
+
+
+def protocol(config: DictConfig, base: str) -> Sequence[str]:
+    """The list of prompts: that of the class, or for the built-in base the one in the words of its world."""
+    from avatar_exp.models.locate import TINY
+
+    name = config.protocol or ("drawn" if base == TINY else "person")
+    return list(OmegaConf.load(conf_dir() / "protocol" / f"{name}.yaml").prompts)
+
+
+def requests(config: DictConfig, texts: Sequence[str], side: int) -> "list[Request]":
+    """Each text with each seed."""
+    from avatar_exp.sampling import Request
+
+    return [
+        Request(
+            text,
+            config.seed + number,
+            num_inference_steps=config.num_inference_steps,
+            guidance_scale=config.guidance_scale,
+            scheduler=config.scheduler,
+            height=side,
+            width=side,
+        )
+        for text in texts
+        for number in range(config.num_images_per_prompt)
+    ]
+
+
+def base_pictures(
+    components: "Components", asked: "Sequence[Request]", config: DictConfig, tick: "Tick"
+) -> "list[Image.Image]":
+    """From the store, or drawn once."""
+    from avatar_exp.pictures import open_picture
+    from avatar_exp.sampling import stored_pictures
+    from avatar_exp.store import Store
+
+    files = stored_pictures(components, Store(Path(config.store)), asked, config.batch_size, tick)
+    return [open_picture(file) for file in files]
+
+
+def drawn(components: "Components", asked: "Sequence[Request]", batch_size: int, tick: "Tick") -> "list[Image.Image]":
+    """Pictures by trained weights."""
+    from avatar_exp.sampling import sample
+
+    images = []
+    for image, _ in sample(components, asked, batch_size):
+        images.append(image)
+        tick(len(images), len(asked))
+    return images
+
+
+def measured(
+    against_it: "Scorer", concept: "Concept", config: DictConfig, base: Any, texts: Sequence[str], side: int
+) -> "Against":
+    """Photos and base, measured; the photos of the run are taken whole, those held out included."""
+    from avatar_exp.data.photos import crop_square, open_photo
+
+    photos = [crop_square(open_photo(photo), side) for photo in concept.photos()]
+    against = against_it.against(photos, [], base, texts)
+    if against.identity and against.identity.why_not_measurable:
+        log.warning("likeness is not measurable: %s", against.identity.why_not_measurable)
+    return against
+
+
+def write(
+    folder: Path,
+    config: DictConfig,
+    asked: "Sequence[Request]",
+    images: "Sequence[Image.Image]",
+    found: "Scored",
+    against_it: "Scorer",
+) -> None:
+    """Pictures, scores.jsonl picture by picture, scores.json, a sheet, and the table."""
+    from avatar_exp.pictures import grid, save_picture
+
+    each = config.num_images_per_prompt
+    for number, (request, image) in enumerate(zip(asked, images, strict=True)):
+        name = f"{number // each:02d}_{number % each}.png"
+        values = {key: round(float(value[number]), 5) for key, value in found.pictures.items()}
+        record = {key: getattr(request, key) for key in request.__dataclass_fields__}
+        save_picture(image, folder / name, {**record, "model": str(config.run)})
+        append_line(folder / "scores.jsonl", {"file": name, "prompt": request.prompt, "seed": request.seed, **values})
+    by_prompt = {
+        request.prompt: {key: fmean(value[n * each : (n + 1) * each].tolist()) for key, value in found.pictures.items()}
+        for n, request in enumerate(asked[::each])
+    }
+    rows = [
+        {"score": name, "value": value, "low": None, "high": None, "error": found.errors.get(name)}
+        | ({"low": found.intervals[name].low, "high": found.intervals[name].high} if name in found.intervals else {})
+        for name, value in found.scores.items()
+    ]
+    content = {
+        "run": str(config.run), "step": config.step, "prompts": len(by_prompt), "pictures": len(images),
+        "embedders": against_it.names, "scores": rows, "by_prompt": by_prompt,
+    }  # fmt: skip
+    write_json(folder / "scores.json", content)
+    pictures = [images[n : n + each] for n in range(0, len(images), each)]
+    titles = [request.prompt for request in asked[::each]]
+    grid(pictures, titles, [f"seed {request.seed}" for request in asked[:each]], cell=160).save(folder / "sheet.png")
+    log.info("\n%s\n", table(rows))
+    for name, embedder in against_it.names.items():
+        log.info("%-26s by %s", name, embedder)
+    log.info("%d pictures of %d prompts, and scores.json, in %s", len(images), len(by_prompt), folder)
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Scores with their intervals, and which way is better."""
+    lines = [f"{'score':<16}{'value':>8}   {'95 % interval':<18}{'error':>7}   better"]
+    for row in rows:
+        between = "" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
+        error = "" if row["error"] is None else f"{row['error']:.3f}"
+        better = "higher" if HIGHER_IS_BETTER.get(row["score"], True) else "lower"
+        lines.append(f"{row['score']:<16}{row['value']:>8.3f}   {between:<18}{error:>7}   {better}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """The command."""
+    start("evaluate", job)
+
+
+if __name__ == "__main__":
+    main()

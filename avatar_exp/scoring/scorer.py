@@ -1,0 +1,101 @@
+"""From images to scores: the embedders of a run, and what its pictures are measured against."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+
+from avatar_exp.errors import UserError
+from avatar_exp.scoring.embedders import Embedder, name_of
+from avatar_exp.scoring.reference import ClipReference, IdentityReference, Pictures
+from avatar_exp.scoring.step import Scored, Seen, scored
+
+log = logging.getLogger("avatar_exp")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Images, and the number of the prompt that each was drawn for."""
+
+    images: Sequence[Image.Image]
+    prompts: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Against:
+    """What one concept's pictures are measured against, in each embedder that there is."""
+
+    identity: IdentityReference | None
+    clip: ClipReference | None
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """The identity embedder and CLIP; either may be missing, and then its scores are."""
+
+    identity: Embedder | None
+    clip: Embedder | None
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Which embedder gives which score of identity."""
+        named = {"score/identity_clip": self.clip, "score/identity": self.identity}
+        return {metric: one.name for metric, one in named.items() if one}
+
+    def against(
+        self, photos: Sequence[Image.Image], held_out: Sequence[Image.Image], base: Drawn, texts: Sequence[str]
+    ) -> Against:
+        """Measure photos and base once.
+
+        Args:
+            photos: that were trained on; ``held_out``: photos that were not, to be compared with instead, if any.
+            base: pictures of the class by the untrained base.
+            texts: the prompts with the class instead of the subject, by their numbers.
+        """
+        compared_with, trained_on = (held_out, photos) if held_out else (photos, ())
+
+        def features(embedder: Embedder) -> dict[str, Any]:
+            return {"photos": embedder(compared_with), "trained_on": embedder(trained_on) if trained_on else None}
+
+        identity = clip = None
+        if self.identity:
+            identity = IdentityReference(base=seen_by(self.identity, base), **features(self.identity))
+        if self.clip and self.clip.reads_text:
+            words = self.clip.texts(texts)
+            clip = ClipReference(base=seen_by(self.clip, base), texts=words, **features(self.clip))
+        return Against(identity, clip)
+
+    def score(self, against: Against, subject: Drawn, of_class: Drawn | None = None) -> Scored:
+        """All scores of pictures of the subject; with pictures of the class by the same weights, drift too."""
+        return scored(
+            against.identity, against.clip, self._seen(subject), self._seen(of_class) if of_class is not None else None
+        )
+
+    def _seen(self, drawn: Drawn) -> Seen:
+        return Seen(*(seen_by(embedder, drawn) if embedder else None for embedder in (self.identity, self.clip)))
+
+
+def seen_by(embedder: Embedder, drawn: Drawn) -> Pictures:
+    """The features of images, with their prompts."""
+    return Pictures(embedder(drawn.images), drawn.prompts)
+
+
+def scorer(clip: str | None, identity: str | None, base: str, device: torch.device) -> Scorer:
+    """The embedders by name, ``auto`` being the base's own choice; what is not on this machine is said and left out.
+
+    Args:
+        base: the base's path.
+    """
+    return Scorer(_embedder("identity", identity, base, device), _embedder("clip", clip, base, device))
+
+
+def _embedder(kind: str, asked: str | None, base: str, device: torch.device) -> Embedder | None:
+    name = name_of(asked, kind, base)
+    try:
+        return Embedder(name, device) if name else None
+    except (UserError, OSError, ValueError) as error:
+        log.warning("scores by %s are off: %s", kind, str(error).splitlines()[0])
+        return None

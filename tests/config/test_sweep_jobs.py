@@ -1,0 +1,96 @@
+"""What is done of a sweep, which job keeps its weights, and what a sweeper gets."""
+
+import json
+import math
+
+import pytest
+from omegaconf import OmegaConf
+
+from avatar_exp.config import sweep_jobs
+from avatar_exp.errors import UserError
+from avatar_exp.run_folder import RunFolder
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """Jobs with these values of the metric at their chosen step 4, and this drift."""
+
+    def make(*jobs):
+        for number, (value, drift) in enumerate(jobs):
+            job = RunFolder(tmp_path / f"{number:03d}")
+            job.pipeline.mkdir(parents=True)
+            scores = {} if value is None else {"4": {"score/choice": value, "score/drift": drift}}
+            job.update(status="finished", chosen_step=4, scores={"2": {"score/choice": 0.99}, **scores})
+        return tmp_path
+
+    return make
+
+
+def kept(folder):
+    return [job.path.name for job in sweep_jobs.jobs(folder) if job.pipeline.is_dir()]
+
+
+def test_only_the_best_job_keeps_its_weights(sweep):
+    folder = sweep((0.3, 0.0), (0.7, 0.0), (0.6, 0.0))
+    sweep_jobs.keep_the_best(folder, "score/choice", 0.2)
+    assert kept(folder) == ["001"]
+    assert "001" in RunFolder(folder / "000").info["weights_removed"]
+
+
+def test_a_job_whose_class_drifted_is_not_the_best(sweep):
+    folder = sweep((0.3, 0.1), (0.7, 0.5))
+    sweep_jobs.keep_the_best(folder, "score/choice", 0.2)
+    assert kept(folder) == ["000"]
+
+
+def test_a_job_that_has_not_finished_is_left_alone(sweep):
+    folder = sweep((0.3, 0.0), (0.7, 0.0))
+    RunFolder(folder / "000").update(status="running")
+    sweep_jobs.keep_the_best(folder, "score/choice", 0.2)
+    assert kept(folder) == ["000", "001"]
+
+
+def test_without_scores_all_keep_their_weights(sweep):
+    folder = sweep((None, None), (None, None))
+    sweep_jobs.keep_the_best(folder, "score/choice", 0.2)
+    assert kept(folder) == ["000", "001"]
+
+
+def test_a_sweeper_gets_the_chosen_steps_values(sweep):
+    (job,) = sweep_jobs.jobs(sweep((0.3, 0.1)))
+    assert sweep_jobs.values_of(job.info, ["score/choice"]) == 0.3
+    assert sweep_jobs.values_of(job.info, ["score/choice", "score/drift"]) == (0.3, 0.1)
+    assert math.isnan(sweep_jobs.values_of(job.info, ["score/likeness"]))
+    assert sweep_jobs.values_of({}, ["score/choice"]) is None
+    assert sweep_jobs.values_of({"scores": {"0": {"score/choice": 0.2}}}, ["score/choice"]) == 0.2  # max_steps=0
+
+
+def test_a_failed_job_has_no_value_for_each_metric():
+    assert math.isnan(sweep_jobs.failed_values(OmegaConf.create({"optimized_metric": "score/choice"})))
+    pair = sweep_jobs.failed_values(OmegaConf.create({"optimized_metric": ["score/likeness", "score/prompt"]}))
+    assert [math.isnan(one) for one in pair] == [True, True]
+
+
+def test_a_job_is_done_if_it_finished_with_the_same_overrides(tmp_path):
+    job = RunFolder(tmp_path)
+    assert not sweep_jobs.done_before(job, ["lr=1e-06"])
+    job.update(overrides=["lr=1e-06"], status="interrupted")
+    assert not sweep_jobs.done_before(job, ["lr=1e-06"])
+    job.update(status="finished")
+    assert sweep_jobs.done_before(job, ["lr=1e-06"])
+    with pytest.raises(UserError, match="other overrides"):
+        sweep_jobs.done_before(job, ["lr=1e-06", "max_steps=3"])
+
+
+def test_what_a_job_left_is_cleared_unless_it_can_go_on(tmp_path):
+    job = RunFolder(tmp_path)
+    job.step_samples(4).mkdir(parents=True)
+    job.metrics.write_text(json.dumps({"step": 1}))
+    job.update(status="failed")
+    assert not sweep_jobs.make_way(job)
+    assert not any(tmp_path.iterdir())
+    job.checkpoint.parent.mkdir()
+    job.checkpoint.touch()
+    job.update(status="interrupted")
+    assert sweep_jobs.make_way(job)
+    assert job.info["status"] == "interrupted"
