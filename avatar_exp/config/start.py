@@ -23,7 +23,7 @@ from avatar_exp.config.base import default_base, default_optimizer
 from avatar_exp.config.overrides import readable
 from avatar_exp.config.schema import CompareConfig, EvaluateConfig, SampleConfig, TrainConfig
 from avatar_exp.config.sweep import job_name, note_command_line, write_sweep_file
-from avatar_exp.config.sweep_jobs import end_of_sweep, failed_values
+from avatar_exp.config.sweep_jobs import end_of_sweep, failed_values, remaining_trials
 from avatar_exp.errors import UserError
 from avatar_exp.run_folder import make_exclusively, safe_name, timestamp
 
@@ -75,6 +75,7 @@ def register() -> None:
     OmegaConf.register_new_resolver("safe_name", lambda text: safe_name(str(text)), replace=True)
     OmegaConf.register_new_resolver("started", lambda: stamp, replace=True)
     OmegaConf.register_new_resolver("job_name", job_name, replace=True)
+    OmegaConf.register_new_resolver("remaining_trials", remaining_trials, replace=True)
 
 
 def _command_line(command: str, arguments: Sequence[str]) -> list[str]:
@@ -130,7 +131,11 @@ def start(
         try:
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(task)()
         finally:
-            end_of_sweep()
+            told = {origin.folder for origin, _ in failed}
+            for job_folder in end_of_sweep():  # those of other processes are only told there
+                if job_folder.path not in told:
+                    info = job_folder.info
+                    failed.append((Origin(job_folder.path, info.get("overrides", [])), str(info.get("error"))))
         if failed and isinstance(failed[0][1], Exception):
             raise failed[0][1]
     except (UserError, HydraException, OmegaConfBaseException) as error:

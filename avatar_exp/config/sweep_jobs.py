@@ -3,15 +3,17 @@
 import logging
 import math
 import shutil
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, read_write
 
-from avatar_exp.config.overrides import typed
+from avatar_exp.config.overrides import quote, typed
 from avatar_exp.errors import UserError
 from avatar_exp.run_folder import RunFolder
 from avatar_exp.scoring.choose import Candidate, prefers
@@ -27,31 +29,48 @@ class Remember(Callback):  # type: ignore[misc]
     """Hydra's callback: where the sweep of this process lies, whoever runs its jobs."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Called once, before the first job."""
-        _sweep[:] = [Path(config.hydra.sweep.dir)]
+        """Called once, before the first job. Jobs compose their config anew, perhaps in another process: they are told
+        the folder, or each would make one.
+        """
+        sweep = Path(config.hydra.sweep.dir).resolve()
+        _sweep[:] = [sweep]
+        with read_write(config.hydra.overrides):
+            config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quote(str(sweep))}")
 
 
-def end_of_sweep() -> None:
-    """The comparison page of this process's sweep, also when jobs failed; its faults never hide how the sweep ended."""
-    if not _sweep:
-        return
-    sweep = _sweep.pop()
+def end_of_sweep() -> list[RunFolder]:
+    """The comparison page of this process's sweep, also when jobs failed; its faults never hide how the sweep ended.
+
+    Returns:
+        The jobs that failed, in whatever process.
+    """
+    if not _sweep or not (sweep := _sweep.pop()).is_dir():
+        return []
     try:
         from avatar_exp.report.page import write_comparison
 
-        page = write_comparison([job.path for job in jobs(sweep)], sweep / "compare.html")
-        log.info("compare   %s", page)
-        if offline := [str(path.parent) for path in sorted(sweep.glob("*/wandb/offline-run-*/*.wandb"))]:
-            log.info(
-                "upload    wandb sync %s", " ".join(offline) if len(offline) < 3 else f"{sweep}/*/wandb/offline-run-*"
-            )
+        write_comparison([job.path for job in jobs(sweep)], sweep / "compare.html")
+        log.info("compare   %s", sweep / "compare.html")
+        if list(sweep.glob("*/wandb/offline-run-*")):
+            log.info("upload    wandb sync %s", sweep / "*" / "wandb" / "offline-run-*")
     except Exception:
         log.exception("the comparison page could not be written")
+    return [job for job in jobs(sweep) if job.info.get("status") == "failed"]
 
 
 def jobs(sweep: Path) -> list[RunFolder]:
     """The jobs that have begun, in their order."""
     return [folder for path in sorted(sweep.iterdir()) if path.is_dir() and (folder := RunFolder(path)).exists]
+
+
+def remaining_trials(sweep: str, wanted: int) -> int:
+    """How many trials of a search are left: all of them, but for those that its study in ``sweep`` has finished."""
+    study = Path(sweep) / "study.db"
+    if not study.is_file():
+        return wanted
+    with closing(sqlite3.connect(study)) as database:
+        (done,) = database.execute("SELECT count(*) FROM trials WHERE state = 'COMPLETE'").fetchone()
+    return max(0, wanted - int(done))
 
 
 def metrics_of(config: DictConfig) -> list[str]:

@@ -112,10 +112,14 @@ class ClipReference(Reference):
 
     @cached_property
     def copy_threshold(self) -> float:
-        """A picture that is nearer to a photo than nearly all photos are to their nearest is a copy of it."""
+        """A picture that is nearer to a photo than nearly all photos are to their nearest is a copy of it.
+
+        Photos that are copies of each other do not count as each other's nearest; 1 if nothing is left to compare.
+        """
         photos = self.photos if self.trained_on is None else self.trained_on
-        among = cosines(photos, photos).fill_diagonal_(-1)
-        return float(torch.quantile(among.max(dim=1).values, COPY_QUANTILE))
+        groups = torch.tensor(duplicate_groups(photos, NEARLY_THE_SAME))
+        among = cosines(photos, photos).masked_fill(groups[:, None] == groups[None], -1).max(dim=1).values
+        return float(torch.quantile(among, COPY_QUANTILE)) if bool((groups != groups[0]).any()) else 1.0
 
     def copies(self, subject: Pictures) -> tuple[Tensor, Tensor]:
         """[N] whether each picture copies a photo that was trained on, and [N] which one is nearest."""

@@ -92,6 +92,14 @@ def test_a_copy_of_a_photo_is_seen_and_named(clip):
     assert clip.copies(fresh)[0].float().mean() < 0.5
 
 
+def test_copies_among_the_photos_do_not_hide_copies_of_them(clip):
+    doubled = replace(clip, photos=torch.cat([clip.photos, clip.photos[[4, 4]]]))
+    assert doubled.copy_threshold == pytest.approx(clip.copy_threshold, abs=0.05)
+    assert doubled.copies(Pictures(clip.photos[[4]] + 0.001, [0]))[0].tolist() == [True]
+    only_one = replace(clip, photos=clip.photos[[4, 4]])
+    assert only_one.copy_threshold == 1.0
+
+
 def test_the_choice_wants_both(identity, clip):
     alike = Pictures(around(axis(0), 8, 3), PROMPTS)
     obeying, ignoring = clip.base, Pictures(around(axis(9), 8, 4), PROMPTS)
