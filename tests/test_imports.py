@@ -10,7 +10,7 @@ import pytest
 import avatar_exp
 
 ROOT = Path(avatar_exp.__file__).parent
-COMMANDS = {"train", "sample"}
+COMMANDS = {"train", "sample", "evaluate", "compare"}
 # From the bottom up; a file may import its own layer and those below it. `data` may not import `sampling`.
 LAYERS = [
     {"errors", "run_folder", "progress", "store", "diffusion"},
@@ -84,7 +84,10 @@ def test_neighbours_that_do_not_know_each_other(importer, imported):
 
 
 def test_the_report_reads_the_run_folder_only():
-    assert parts_imported(set().union(*(OWN[name] for name in OWN if part(name) == "report"))) <= {"run_folder"}
+    own = {name: found for name, found in OWN.items() if part(name) == "report"}
+    assert parts_imported(set().union(*own.values())) <= {"report", "run_folder", "pictures", "scoring", "errors"}
+    scoring = {one for found in own.values() for one in found if one.startswith("avatar_exp.scoring.")}
+    assert {one.split(".")[2] for one in scoring} <= {"choose", "intervals"}
 
 
 def test_pictures_are_pillow_only():
@@ -132,7 +135,8 @@ def test_bitsandbytes_and_xformers_are_asked_for_where_they_are_used():
 
 def test_commands_import_nothing_heavy_at_the_top():
     """`--help` must not wait for torch."""
-    modules = ["train", "sample", "config.start", "config.schema", "config.decide", "config.again", "config.overrides"]
+    config = [f"config.{one}" for one in ("start", "schema", "decide", "again", "overrides")]
+    modules = ["train", "sample", "compare", *config]
     code = f"import sys, {', '.join(f'avatar_exp.{one}' for one in modules)}; print(*{HEAVY!r} & sys.modules.keys())"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert ran.stdout.strip() == ""

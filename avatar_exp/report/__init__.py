@@ -1,1 +1,1 @@
-"""The page that a run leaves behind; reads the run folder only."""
+"""The pages that show runs, one or several; reads run folders only."""

@@ -1,99 +1,44 @@
-"""One run as one self-contained page: pictures, curves, config and times. Reads the run folder only."""
+"""One self-contained page of one run or of several: tables, pictures, curves, front, differences, commands."""
 
-import base64
-import io
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, select_autoescape
-from PIL import Image
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from avatar_exp.run_folder import RunFolder, read_lines, write_atomically
+from avatar_exp.report.embed import thumbnail
+from avatar_exp.report.gallery import gallery
+from avatar_exp.report.pairs import paired
+from avatar_exp.report.plots import HEIGHT, WIDTH, Plot, curves, scatter
+from avatar_exp.report.runs import Run, best_of, dicts, mapping, named, number, read_run
+from avatar_exp.report.tables import duration, runs_table, steps_table
+from avatar_exp.run_folder import write_atomically
+from avatar_exp.scoring.choose import front
 
-WIDTH, HEIGHT = 520, 170  # of a curve, in its own units
+# Bytes of a page's pictures: a report stays under 3 MB, a comparison under 20 MB.
+REPORT_BUDGET, COMPARISON_BUDGET = 2_300_000, 17_500_000
+LIKENESS, PROMPT = "score/likeness", "score/prompt"
 CURVES = (
-    ("loss", ("train/loss_instance", "train/loss_prior")),
-    ("likeness, drift, choice", ("score/likeness", "score/drift", "score/choice")),
-    ("prompt", ("score/prompt",)),
-    ("identity", ("score/identity", "score/identity_clip")),
-    ("gradient norm", ("train/grad_norm",)),
-    ("learning rate", ("train/lr", "train/lr_text_encoder")),
+    (LIKENESS, "0: the base, 1: the photos"),
+    (PROMPT, "CLIP-T, the name left out"),
+    ("score/obedience", "0: as for other prompts, 1: as the base"),
+    ("score/drift", "0: the class as it was, 1: the subject"),
+    ("score/choice", "harmonic mean of likeness and obedience"),
+    ("score/memorisation", "share of pictures that copy a photo"),
+    ("score/diversity", "1 \N{MINUS SIGN} cosine within a prompt"),
+    ("train/loss_instance", ""),
+    ("train/loss_prior", ""),
 )
-
-
-@dataclass(frozen=True)
-class Line:
-    """One curve: its name, its points as an SVG path, and its last value."""
-
-    name: str
-    path: str
-    last: float
-
-
-@dataclass(frozen=True)
-class Plot:
-    """Curves over the same steps and the same scale."""
-
-    title: str
-    lines: Sequence[Line]
-    low: float
-    high: float
-    steps: tuple[int, int]
-
-
-def plot(title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Plot | None:
-    """The named metrics as one plot; None if fewer than two points were logged of every one."""
-    series = {name: [(row["step"], float(row[name])) for row in rows if {"step", name} <= row.keys()] for name in names}
-    series = {name: points for name, points in series.items() if len(points) > 1}
-    if not series:
-        return None
-    values = [value for points in series.values() for _, value in points]
-    steps = [step for points in series.values() for step, _ in points]
-    low, high, first, last = min(values), max(values), min(steps), max(steps)
-
-    def at(step: int, value: float) -> str:
-        x = WIDTH * (step - first) / max(last - first, 1)
-        y = HEIGHT * (1 - (value - low) / max(high - low, 1e-12))
-        return f"{x:.1f},{y:.1f}"
-
-    lines = [
-        Line(name, "M" + " L".join(at(*point) for point in points), points[-1][1]) for name, points in series.items()
-    ]
-    return Plot(title, lines, low, high, (first, last))
-
-
-def embedded(path: Path, width: int, quality: int = 88) -> str | None:
-    """A picture inside the page, no wider than ``width`` pixels: a ``data:`` address, JPEG; None if it is not there."""
-    try:
-        with Image.open(path) as image:
-            shown = image.convert("RGB")
-    except OSError:  # also one that was cut short
-        return None
-    if shown.width > width:
-        shown = shown.resize((width, round(shown.height * width / shown.width)), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    shown.save(buffer, "JPEG", quality=quality, subsampling=0)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def samples_by_step(folder: RunFolder) -> list[dict[str, Any]]:
-    """Newest step first: each with its pictures, as prompt, seed and file beside the page."""
-    steps: dict[int, list[dict[str, Any]]] = {}
-    for row in read_lines(folder.records):
-        if {"step", "file"} <= row.keys() and (folder.path / row["file"]).is_file():
-            steps.setdefault(row["step"], []).append(row)
-    return [{"step": step, "pictures": steps[step]} for step in sorted(steps, reverse=True)]
-
-
-def score_table(info: Mapping[str, Any]) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Column names, and for each scored step its values."""
-    scores = {int(step): values for step, values in info.get("scores", {}).items()}
-    names = sorted({name for values in scores.values() for name in values})
-    rows = [(step, [f"{scores[step][n]:.3f}" if n in scores[step] else "" for n in names]) for step in sorted(scores)]
-    return names, rows
+CURVES_OF_ONE = (
+    ("score/identity", "cosine to the photos"),
+    ("score/identity_clip", "CLIP-I"),
+    ("train/grad_norm", ""),
+    ("train/lr", ""),
+    ("train/lr_text_encoder", ""),
+)
 
 
 def write_report(path: Path) -> Path:
@@ -102,31 +47,151 @@ def write_report(path: Path) -> Path:
     Returns:
         The file.
     """
-    folder = RunFolder(path)
-    info, rows = folder.info, list(read_lines(folder.metrics))
-    names, table = score_table(info)
-    times = info.get("phase_seconds", {})
-    page = Environment(loader=PackageLoader("avatar_exp.report"), autoescape=select_autoescape()).get_template(
-        "run.html"
+    run = read_run(path, path.resolve().name)
+    write_atomically(run.folder.report, page([run], path, REPORT_BUDGET))
+    return run.folder.report
+
+
+def write_comparison(paths: Sequence[Path], file: Path) -> Path:
+    """Write the page that compares the runs at ``paths``.
+
+    Returns:
+        The file.
+    """
+    write_atomically(file, page(named(paths), file.parent, COMPARISON_BUDGET))
+    return file
+
+
+def page(runs: Sequence[Run], beside: Path, budget: int) -> str:
+    """The HTML of a page that will lie in the folder ``beside``."""
+    environment = Environment(
+        loader=PackageLoader("avatar_exp.report"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    html = page.render(
-        title=os.path.basename(path.resolve()),
-        concepts=", ".join(info.get("concept", [])),
-        info=info,
-        grid=embedded(folder.grid, 1500),
-        newest=[
-            {**picture, "source": source}
-            for step in samples_by_step(folder)[:1]
-            for picture in step["pictures"]
-            if (source := embedded(path / picture["file"], 256))
-        ],
-        plots=[drawn for title, metrics in CURVES if (drawn := plot(title, metrics, rows))],
-        score_names=names,
-        score_rows=table,
-        times=times,
-        total=sum(times.values()),
-        config=folder.resolved.read_text() if folder.resolved.is_file() else "",
+    environment.filters["duration"] = duration
+    best, one = best_of(runs), runs[0] if len(runs) == 1 else None
+    shown, sheets = gallery(runs, beside, budget)
+    return environment.get_template("page.html").render(
+        runs=runs,
+        one=one,
+        best=best,
+        title=title(runs),
+        table=steps_table(one) if one else runs_table(runs),
+        gallery={**shown, "start": start(runs, best, shown["steps"])},
+        sheets=sheets,
+        plots=plots(runs),
+        scatter=likeness_against_prompt(runs),
+        front=[(runs[run], run, step, point) for run, step, point in unbeaten(runs)],
+        pairs=pairs(runs, best),
+        details=[details(run, beside) for run in runs],
         size=(WIDTH, HEIGHT),
     )
-    write_atomically(folder.report, html)
-    return folder.report
+
+
+def title(runs: Sequence[Run]) -> str:
+    """What was learnt."""
+    return ", ".join(dict.fromkeys(name for run in runs for name in run.concepts)) or "unknown subject"
+
+
+def start(runs: Sequence[Run], best: int | None, steps: Sequence[int]) -> int:
+    """The step that the slider begins at: that of the best run, else the last."""
+    told = None if best is None else runs[best].told_step
+    return told if told in steps and told is not None else max(steps, default=0)
+
+
+def plots(runs: Sequence[Run]) -> list[Plot]:
+    """A plot for each metric that any run has at two steps; of a single run with its intervals."""
+    drawn: list[Plot] = []
+    for metric, note in CURVES + (CURVES_OF_ONE if len(runs) == 1 else ()):
+        points = {place: points_of(run, metric) for place, run in enumerate(runs)}
+        if metric.startswith("train/lr") and len({value for one in points.values() for _, value in one}) == 1:
+            continue  # a constant is in the config
+        best = {place: run.best_step for place, run in enumerate(runs) if metric.startswith("score/")}
+        bars = {
+            place: [(step, *ends) for step in run.scores if (ends := run.interval(step, metric))]
+            for place, run in enumerate(runs)
+        }
+        plot = curves(metric.partition("/")[2], points, best, bars if len(runs) == 1 else {})
+        drawn += [replace(plot, note=plot.note or note)] if plot else []
+    return drawn
+
+
+def points_of(run: Run, metric: str) -> list[tuple[float, float]]:
+    """Step and value, wherever the metric was logged."""
+    if metric.startswith("score/"):
+        return [(step, values[metric]) for step, values in run.scores.items() if metric in values]
+    logged = [(number(row.get("step")), number(row.get(metric))) for row in run.rows]
+    return [(step, value) for step, value in logged if step is not None and value is not None]
+
+
+def likeness_against_prompt(runs: Sequence[Run]) -> Plot | None:
+    """Every scored step of every run; those that no other beats in both are marked."""
+    points = {
+        place: [(s[PROMPT], s[LIKENESS]) for s in run.scores.values() if PROMPT in s and LIKENESS in s]
+        for place, run in enumerate(runs)
+    }
+    return scatter(points, [(run, point) for run, _, point in unbeaten(runs)])
+
+
+def unbeaten(runs: Sequence[Run]) -> list[tuple[int, int, tuple[float, float]]]:
+    """Run, step and (prompt, likeness) of every trained step that no step of any run beats in both."""
+    states = [(place, step, scores) for place, run in enumerate(runs) for step, scores in run.scores.items() if step]
+    chosen = [states[n] for n in front({n: scores for n, (*_, scores) in enumerate(states)}, PROMPT, LIKENESS)]
+    return [(place, step, (scores[PROMPT], scores[LIKENESS])) for place, step, scores in chosen]
+
+
+def pairs(runs: Sequence[Run], best: int | None) -> dict[str, Any]:
+    """The paired differences as ``templates/pairs.js`` reads them, and which pair to begin with."""
+    if len(runs) < 2:
+        return {}
+    first = 0 if best is None else best
+    found = {f"{a},{b}": [asdict(one) for one in values] for (a, b), values in paired(runs, best).items()}
+    return {
+        "names": [f"{run.name}, step {run.told_step}" for run in runs],
+        "first": first,
+        "second": 1 if first == 0 else 0,
+        "pairs": found,
+    }
+
+
+def details(run: Run, beside: Path) -> dict[str, Any]:
+    """What is said of a run below the pictures: how it went, what it warned of, how to repeat it."""
+    base, versions = mapping(run.info.get("base")), mapping(run.info.get("versions"))
+    alarms = [
+        {
+            "step": one.get("step"),
+            "text": one.get("text") or one.get("kind") or "",
+            "picture": thumbnail(run.folder.path / str(one["picture"])) if one.get("picture") else None,
+            "file": link(run.folder.path / str(one["picture"]), beside) if one.get("picture") else None,
+        }
+        for one in run.alarms
+    ]
+    words = {"error": "error", "reason": "best_reason", "notice": "notice", "command": "command"}
+    return {
+        **{name: str(run.info.get(key) or "") for name, key in words.items()},
+        "alarms": alarms,
+        "again": ", ".join(said_again(run)),
+        "base": base.get("path"),
+        "report": link(run.folder.report, beside) if run.folder.report.is_file() else None,
+        "phases": [(name, seconds) for name, seconds in run.phase_seconds.items() if seconds >= 0.05],
+        "longest": max(run.phase_seconds.values(), default=0),
+        "intake": dicts(run.info.get("intake")),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "commit": str(run.info.get("git_commit") or "")[:10],
+    }
+
+
+def said_again(run: Run) -> list[str]:
+    """The scores on fresh seeds that a reader wants first."""
+    names = [name for name in (LIKENESS, PROMPT, "score/choice") if name in run.again]
+    values = {name: f"{name.removeprefix('score/')} {run.again[name][0]:.3f}" for name in names}
+    errors = {name: f" \N{PLUS-MINUS SIGN} {error:.3f}" if (error := run.again[name][1]) else "" for name in names}
+    return [values[name] + errors[name] for name in names]
+
+
+def link(file: Path, beside: Path) -> str:
+    """A file's address from the page."""
+    return quote(os.path.relpath(file.resolve(), beside.resolve()).replace(os.sep, "/"))
