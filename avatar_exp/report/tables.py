@@ -1,0 +1,145 @@
+"""What the tables of a page hold: text, what to sort by, and how sure it is."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from avatar_exp.report.runs import Run
+from avatar_exp.report.settings import differing
+
+# In the order of the questions that they answer: the subject? obedient? which? everybody? copied? all the same?
+SCORES = (
+    "likeness",
+    "prompt",
+    "obedience",
+    "choice",
+    "drift",
+    "memorisation",
+    "diversity",
+    "identity",
+    "identity_clip",
+)
+NOT_KNOWN = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value of a table."""
+
+    text: str
+    sort: float | str | None = None  # None: sorted last
+    note: str = ""  # small, below
+    kind: str = ""  # a CSS class
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under titles; a title may have a note."""
+
+    titles: Sequence[tuple[str, str]]
+    rows: Sequence[Sequence[Cell]]
+
+
+def runs_table(runs: Sequence[Run]) -> Table:
+    """A row a run: where they differ, status, best step, scores at that step (else the last), and what it cost."""
+    keys, settings = differing(runs)
+    names = score_names(run.told for run in runs)
+    titles = [(key, "") for key in keys] + [("status", ""), ("best step", "")]
+    fresh = any("score/choice" in run.again for run in runs)
+    titles += [(name, "") for name in names] + [("choice", "fresh seeds")] * fresh
+    titles += [("total", "time"), ("prior", "time"), ("steps", "done")]
+    rows = [
+        [
+            *(Cell(s.text or NOT_KNOWN, sortable(s.text), kind="" if s.typed else "faint") for s in own),
+            Cell(run.status, run.status, alarm_count(run), f"status {run.status}"),
+            step_cell(run),
+            *(score_cell(run, run.told_step, name) for name in names),
+            *([again_cell(run)] * fresh),
+            time_cell(run.seconds),
+            time_cell(run.phase_seconds.get("prior pictures")),
+            Cell(f"{run.steps_done:,}", run.steps_done),
+        ]
+        for run, own in zip(runs, settings, strict=True)
+    ]
+    return Table(titles, rows)
+
+
+def steps_table(run: Run) -> Table:
+    """A row a scored step of one run."""
+    names = score_names(run.scores.values())
+    embedders = run.info.get("embedders")
+    embedders = embedders if isinstance(embedders, dict) else {}
+    titles = [("step", "")] + [(name, str(embedders.get(f"score/{name}", "")).rpartition("/")[2]) for name in names]
+    rows = [
+        [
+            Cell(
+                str(step) if step else "base", step, "best" if step == run.best_step else "",
+                "best" if step == run.best_step else "",
+            ),
+            *(score_cell(run, step, name) for name in names),
+        ]
+        for step in run.scores
+    ]  # fmt: skip
+    return Table(titles, rows)
+
+
+def score_names(scores: "Iterable[Iterable[str]]") -> list[str]:
+    """The scores that there are, the known ones first."""
+    there = {name.removeprefix("score/") for one in scores for name in one}
+    return [name for name in SCORES if name in there] + sorted(there - set(SCORES))
+
+
+def score_cell(run: Run, step: int | None, name: str) -> Cell:
+    """A score with its 95 % interval, or its standard error where that is all there is."""
+    value = None if step is None else run.scores.get(step, {}).get(f"score/{name}")
+    if step is None or value is None:
+        return Cell(NOT_KNOWN)
+    note = ""
+    if interval := run.interval(step, f"score/{name}"):
+        note = f"{interval[0]:.2f} \N{HORIZONTAL ELLIPSIS} {interval[1]:.2f}"
+    elif error := run.error(step, f"score/{name}"):
+        note = f"\N{PLUS-MINUS SIGN} {error:.3f}"
+    return Cell(f"{value:.3f}", value, note)
+
+
+def alarm_count(run: Run) -> str:
+    """``2 alarms``; nothing for none."""
+    count = len(run.alarms)
+    return f"{count} alarm{'s' if count > 1 else ''}" if count else ""
+
+
+def again_cell(run: Run) -> Cell:
+    """The choice of the chosen step on fresh seeds: the one it was chosen by flatters it."""
+    if "score/choice" not in run.again:
+        return Cell(NOT_KNOWN)
+    value, error = run.again["score/choice"]
+    return Cell(f"{value:.3f}", value, f"\N{PLUS-MINUS SIGN} {error:.3f}" if error else "")
+
+
+def step_cell(run: Run) -> Cell:
+    """The step whose scores are told."""
+    if run.told_step is None:
+        return Cell(NOT_KNOWN)
+    return Cell(f"{run.told_step:,}", run.told_step, "" if run.best_step is not None else "last scored")
+
+
+def time_cell(seconds: float | None) -> Cell:
+    """A duration."""
+    return Cell(duration(seconds), seconds) if seconds else Cell(NOT_KNOWN)
+
+
+def duration(seconds: float | None) -> str:
+    """``1.5 s``, ``2 min 05 s``, ``3 h 20 min``."""
+    seconds = seconds or 0.0
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 3600:
+        return f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
+    return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60:02d} min"
+
+
+def sortable(text: str) -> float | str | None:
+    """A number where it is one."""
+    try:
+        return float(text)
+    except ValueError:
+        return text or None
