@@ -88,9 +88,7 @@ class Run:
 
     def error(self, step: int, name: str) -> float | None:
         """The standard error of a score at a step."""
-        errors = mapping(by_step(self.info.get("errors")).get(step))
-        older = mapping(self.info.get("choice_errors")).get(str(step)) if name == "score/choice" else None
-        return number(errors.get(name, older))
+        return number(mapping(by_step(self.info.get("errors")).get(step)).get(name))
 
     @cached_property
     def phase_seconds(self) -> dict[str, float]:

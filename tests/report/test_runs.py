@@ -75,12 +75,6 @@ def test_a_run_is_read(tmp_path, made):
     assert run.candidate.value == run.told["score/choice"]
 
 
-def test_the_older_name_of_the_choices_error_is_read(tmp_path, made):
-    run = read_run(made(tmp_path / "a", errors=None, choice_errors={"20": 0.25}).path, "a")
-    assert run.error(20, "score/choice") == 0.25
-    assert run.error(20, "score/prompt") is None
-
-
 def test_scores_come_from_the_metrics_where_run_json_is_broken(tmp_path, made):
     folder = made(tmp_path / "a")
     before = read_run(folder.path, "a").scores
