@@ -62,13 +62,14 @@ def train(config: DictConfig, folder: RunFolder, origin: Origin) -> sweep_jobs.V
     phases = Phases(lambda seconds: folder.update(phase_seconds=seconds), folder.info.get("phase_seconds"))
     with phases.phase("imports and checks", announce=False):
         device = import_and_decide(config, origin)
-        from avatar_exp.config import build  # only now: it takes seconds
+        from avatar_exp.config import build, disk  # only now: it takes seconds
 
         concepts = build.checked_concepts(config)
         record_origin(config, folder, origin, concepts)
         build.announce_logger(config, concepts)
     run = build.run(config, folder, concepts, device, phases)
     say_tiny(run)
+    disk.say(config, run.components, folder.path, in_sweep=origin.sweep is not None)
     sets = build.training_sets(config, run)
     with loggers(config, run, origin) as opened:
         trainer = fit(config, run, sets, opened)

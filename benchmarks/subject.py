@@ -19,7 +19,8 @@ from avatar_exp.tiny.wording import PLACES
 from benchmarks.judge import Judge, readings
 
 NAME = "hoanganh"  # letters are all that a name is to the base
-OF_A_PERSON = ("hair", "hair_color", "skin", "glasses", "beard", "eyes", "freckles", "earrings", "lips", "face")
+# What the judge reads right in at least 95 % of held-out round trips; not beard (94.7), face (92) and freckles (84).
+OF_A_PERSON = ("hair", "hair_color", "skin", "glasses", "eyes", "earrings", "lips")
 ASKED = ("beach", "snow", "forest", "night")
 EACH = 16
 SAMPLES = 32
