@@ -84,8 +84,8 @@ def obedience(tools: Tools, weights: str, subject: str) -> tuple[list[Image.Imag
     """The pictures of the prompts to be obeyed, and the shares that do."""
     asked = list(prompts())
     pictures = draw(weights, [text.format(subject) for text, _ in asked], OBEYING_SEED)
-    seen, _ = readings(tools.judge, pictures)
-    right = [all(seen[name][i] == value for name, value in wanted.items()) for i, (_, wanted) in enumerate(asked)]
+    said, _ = readings(tools.judge, pictures)
+    right = [all(said[name][i] == value for name, value in wanted.items()) for i, (_, wanted) in enumerate(asked)]
     places = EACH * len(ASKED)
     return pictures, {"backgrounds": fmean(right[:places]), "clothes color": fmean(right[places:])}
 
@@ -105,7 +105,9 @@ def look(tools: Tools, weights: str, person: world.Identity, sheet: Path) -> dic
     sheet.parent.mkdir(parents=True, exist_ok=True)
     grid(rows, [subject, *ASKED, "clothes", "person"], [], cell=128).save(sheet)
     return {
-        "attributes": {name: fmean(value == truth[name] for value in said[name]) for name in OF_A_PERSON},
+        "attributes": {
+            name: fmean([value == truth[name] for value in seen(name, said)] or [0]) for name in OF_A_PERSON
+        },
         "whole faces": fmean(whole),
         **obeyed,
         "likeness": reference.likeness(tools.features(of_subject)),
@@ -113,10 +115,18 @@ def look(tools: Tools, weights: str, person: world.Identity, sheet: Path) -> dic
     }
 
 
+def seen(name: str, said: dict[str, list[str]]) -> list[str]:
+    """What the judge reads of an attribute, where it can be seen: no hair style under a hat."""
+    return [value for value, hat in zip(said[name], said["hat"], strict=True) if name != "hair" or hat == "none"]
+
+
 def base_rates(tools: Tools) -> dict[str, dict[str, float]]:
     """How often the base's own pictures of "person" have each value of each attribute."""
     said, _ = readings(tools.judge, tools.of_base())
-    return {name: {value: said[name].count(value) / BASE_SAMPLES for value in said[name]} for name in OF_A_PERSON}
+    return {
+        name: {value: values.count(value) / len(values) for value in values}
+        for name, values in ((name, seen(name, said)) for name in OF_A_PERSON)
+    }
 
 
 def corrected(accuracy: float, rate: float) -> float:

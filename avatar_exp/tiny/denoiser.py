@@ -21,6 +21,7 @@ from avatar_exp.tiny.tokenizer import MAX_TOKENS, load_tokenizer, token_ids
 EMPTY_SHARE = 0.1  # captions dropped, so that classifier-free guidance works (Ho & Salimans 2022)
 GAMMA = 5.0
 TEXT_LR = 0.3  # of the UNet's
+FACE = 4.0  # times the weight of the rest: a fault is seen there first, and it is a fifth of a picture
 SNAPSHOT_SECONDS = 480.0
 
 
@@ -68,10 +69,12 @@ def text_encoder_from(clip: Any) -> Any:
 class Denoising(Trained):
     """Predict the noise in scaled latents, given a caption."""
 
-    def __init__(self, model: nn.ModuleDict, settings: Settings, moments: Tensor, ids: Tensor, empty: Tensor) -> None:
-        """moments: [N, 16, 16, 16], of scaled latents; ids: [N, CAPTIONS, 77]; empty: [77]."""
+    def __init__(
+        self, model: nn.ModuleDict, settings: Settings, moments: Tensor, ids: Tensor, empty: Tensor, boxes: Tensor
+    ) -> None:
+        """moments: [N, 16, 16, 16], of scaled latents; ids: [N, CAPTIONS, 77]; empty: [77]; boxes: [N, 4], of faces."""
         super().__init__(model, settings)
-        self.moments, self.ids, self.empty = moments, ids, empty
+        self.moments, self.ids, self.empty, self.boxes = moments, ids, empty, boxes
         self.alphas_cumprod = new_scheduler().alphas_cumprod
 
     def groups(self) -> list[dict[str, Any]]:
@@ -90,11 +93,14 @@ class Denoising(Trained):
         ids = self.ids[rows, torch.randint(CAPTIONS, (batch,), generator=draws)]
         dropped = torch.rand(batch, 1, generator=draws) < EMPTY_SHARE
         ids = torch.where(dropped, self.empty, ids)
-        errors = self.errors(self.model, rows, ids, timesteps, step)
+        weights = face_weights(self.boxes[rows], self.moments.shape[-1])
+        errors = self.errors(self.model, rows, ids, timesteps, step, weights)
         return (min_snr_weight(timesteps, self.alphas_cumprod, GAMMA, "epsilon").to(self.device) * errors).mean()
 
-    def errors(self, model: Any, rows: Tensor, ids: Tensor, timesteps: Tensor, step: int) -> Tensor:
-        """Squared error of the predicted noise for each sample, [B]."""
+    def errors(
+        self, model: Any, rows: Tensor, ids: Tensor, timesteps: Tensor, step: int, weights: Tensor | None = None
+    ) -> Tensor:
+        """Squared error of the predicted noise for each sample, [B]; weights: [B, 1, h, w], of mean 1."""
         mean, log_variance = self.moments[rows].float().chunk(2, dim=1)
         posterior = torch.randn(mean.shape, generator=generator_of(step, "posterior"))
         noise = torch.randn(mean.shape, generator=generator_of(step, "noise"))
@@ -102,7 +108,28 @@ class Denoising(Trained):
         noisy = add_noise(latents, noise, timesteps, self.alphas_cumprod)
         text = model["text_encoder"](ids.to(self.device)).last_hidden_state
         found = model["unet"](noisy, timesteps.to(self.device), text).sample
-        return mse_per_sample(found, target("epsilon", latents, noise, timesteps, self.alphas_cumprod))
+        wanted = target("epsilon", latents, noise, timesteps, self.alphas_cumprod)
+        scale = 1.0 if weights is None else weights.sqrt().to(self.device)
+        return mse_per_sample(found * scale, wanted * scale)
+
+
+def face_weights(boxes: Tensor, side: int) -> Tensor:
+    """[B, 1, side, side]: FACE times as much for a cell of the latents inside the face box, with mean 1.
+
+    Args:
+        boxes: [B, 4] left, top, right, bottom as fractions of the picture.
+    """
+    edges = torch.arange(side + 1) / side
+
+    def covered(low: Tensor, high: Tensor) -> Tensor:
+        """[B, side]: the share of each row (or column) of cells between two ends [B]."""
+        inside = torch.minimum(edges[1:], high[:, None]) - torch.maximum(edges[:-1], low[:, None])
+        return (inside * side).clamp(0, 1)
+
+    left, top, right, bottom = boxes.unbind(1)
+    inside = covered(top, bottom)[:, :, None] * covered(left, right)[:, None]
+    weights = 1 + (FACE - 1) * inside
+    return (weights / weights.mean((1, 2), keepdim=True))[:, None]
 
 
 def scaled_moments(bench: Bench, which: str) -> Tensor:
@@ -144,7 +171,8 @@ def held_out_error(bench: Bench, module: Denoising) -> float:
     """Mean squared error of the noise over held-out pictures, times spread evenly; about 1 for an untrained UNet."""
     pictures = held_out_pictures(bench.work)
     ids = caption_ids(load_tokenizer(bench), pictures)[:, 0]
-    seen = Denoising(module.averaged, bench.settings, scaled_moments(bench, "held_out"), ids, module.empty)
+    boxes = torch.from_numpy(pictures.boxes)
+    seen = Denoising(module.averaged, bench.settings, scaled_moments(bench, "held_out"), ids, module.empty, boxes)
     rows = torch.arange(len(pictures))
     timesteps = (rows * 1000) // len(rows)
     parts = [
@@ -158,9 +186,10 @@ def run(bench: Bench) -> Figures:
     """Train; publish a snapshot of the averaged weights every few minutes, and the last ones."""
     tokenizer = load_tokenizer(bench)
     empty: Tensor = token_ids(tokenizer, [""]).reshape(MAX_TOKENS)
-    ids = caption_ids(tokenizer, training_pictures(bench.work))
+    pictures = training_pictures(bench.work)
+    ids, boxes = caption_ids(tokenizer, pictures), torch.from_numpy(pictures.boxes)
     model = nn.ModuleDict({"unet": new_unet(), "text_encoder": text_encoder_from(load_clip(bench))})
-    module = Denoising(model, bench.settings, scaled_moments(bench, "training"), ids, empty)
+    module = Denoising(model, bench.settings, scaled_moments(bench, "training"), ids, empty, boxes)
     snapshot = Every(SNAPSHOT_SECONDS, lambda trainer: export(bench, module.averaged))
     figures = fit(bench, module, [snapshot])
     export(bench, module.averaged)
