@@ -2,7 +2,7 @@
 
     python -m benchmarks.solvers --people 800001 800002
 
-Uses the runs of ``python -m benchmarks.evidence`` (made if they are not there): each kept step is pictured anew by every
+Uses the runs of ``python -m benchmarks.evidence`` (made if they are not there): each kept step is pictured by every
 solver, and scored as a run scores it.
 """
 
