@@ -2,8 +2,9 @@
 VENV ?= .venv
 PYTHON ?= python3
 RUN := $(VENV)/bin/python
-EXTRAS := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo dev,cuda || echo dev)
+CUDA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo ,cuda)
 READY := $(VENV)/.ready
+DEV := $(VENV)/.ready-dev
 
 .PHONY: help avatar test test-slow check tiny-base
 .DEFAULT_GOAL := help
@@ -11,25 +12,28 @@ READY := $(VENV)/.ready
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-$(READY): pyproject.toml constraints.txt
-	@echo "[1/2] setting up (once, about 3 min)"
+# $(READY) is what a user needs, $(DEV) what the tests need besides.
+$(READY): EXTRAS = $(CUDA:,%=%)
+$(DEV): EXTRAS = dev$(CUDA)
+$(READY) $(DEV): pyproject.toml constraints.txt
+	@echo "[1/2] setting up (once, some minutes)"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; give another one: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	@start=$$(date +%s); $(PYTHON) -m venv $(VENV) \
-	  && $(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]' \
+	  && $(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.$(if $(EXTRAS),[$(EXTRAS)])' \
 	  && touch $@ && echo "      set up in $$(($$(date +%s) - start)) s"
 
 avatar: $(READY) ## train the demo subject and look at its avatars (about 3 min on two cores)
 	@echo "[2/2] python -m avatar_exp.train concept=hoanganh lr=1e-6"
 	@$(RUN) -m avatar_exp.train concept=hoanganh lr=1e-6
 
-test: $(READY) ## all tests but those that are slow or need a GPU or a network
+test: $(DEV) ## all tests but those that are slow or need a GPU or a network
 	@echo "[2/2] pytest"
 	@$(RUN) -m pytest -m 'not slow and not gpu and not network'
 
-test-slow: $(READY) ## the slow ones: full-size Stable Diffusion with random weights, the wheel, pretraining
+test-slow: $(DEV) ## the slow ones: full-size Stable Diffusion with random weights, the wheel, pretraining
 	@$(RUN) -m pytest -m 'slow and not gpu and not network'
 
-check: $(READY) ## ruff and mypy
+check: $(DEV) ## ruff and mypy
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
