@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("avatar_exp")
 
+PEOPLE = ("person", "man", "woman", "boy", "girl", "child", "face")
 HIGHER_IS_BETTER = {"drift": False, "memorisation": False}
 
 
@@ -40,30 +41,36 @@ def job(config: DictConfig, origin: Origin) -> None:
     run, phases = RunFolder(Path(config.run)), Phases()
     weights, base = weights_to_load(run, str(config.step)), base_to_load(config, run)
     concept = subject_of(config, run)
-    prompts = protocol(config, base["path"])
+    prompts = protocol(config, base["path"], concept)
     numbers = [number for number in range(len(prompts)) for _ in range(config.num_images_per_prompt)]
     of_class = [concept.of_class(prompt) for prompt in prompts]
     components = load_components(base, config.precision)
-    against_it = scorer(config.clip, config.identity, base["path"], components.device)
+    side, fingerprint = side_of(run) or components.resolution, components.fingerprint
+    by = scorer(config.clip, config.identity, base["path"], components.device)
     with phases.phase("the base's pictures") as tick:
-        base_images = base_pictures(components, requests(config, of_class, components.resolution), config, tick)
-    against = measured(against_it, concept, config, Drawn(base_images, numbers), of_class, components.resolution)
+        base_images = base_pictures(components, requests(config, of_class, side), config, tick)
+    against = measured(by, concept, config, Drawn(base_images, numbers), of_class, side)
     del components  # two full-size bases need not lie in memory at once
     components = load_components(weights, config.precision)
-    asked = requests(config, [concept.fill(prompt) for prompt in prompts], components.resolution)
-    once = requests(config, of_class, components.resolution)[:: config.num_images_per_prompt]
+    asked = requests(config, [concept.fill(prompt) for prompt in prompts], side)
+    once = requests(config, of_class, side)[:: config.num_images_per_prompt]
     with phases.phase("pictures") as tick:
         images = drawn(components, [*asked, *once], config.batch_size, tick)
     subject, same_class = images[: len(asked)], images[len(asked) :]
-    found = against_it.score(against, Drawn(subject, numbers), Drawn(same_class, range(len(prompts))))
-    write(origin.folder, config, asked, subject, found, against_it)
+    found = by.score(against, Drawn(subject, numbers), Drawn(same_class, range(len(prompts))))
+    write(origin.folder, config, asked, subject, found, by, fingerprint)
+
+
+def side_of(run: RunFolder) -> int | None:
+    """The pixels that a run was trained at, where they are not the base's own."""
+    return OmegaConf.load(run.resolved).data.resolution if run.resolved.is_file() else None
 
 
 def faults(config: DictConfig) -> list[str]:
     """What is wrong with the numbers, one line each."""
     at_least_one = ("num_images_per_prompt", "num_inference_steps", "batch_size")
     found = [f"{key}={config[key]}: must be at least 1" for key in at_least_one if config[key] < 1]
-    known = sorted(file.stem for file in (conf_dir() / "protocol").glob("*.yaml"))
+    known = sorted(file.stem for file in (conf_dir() / "protocols").glob("*.yaml"))
     if config.protocol is not None and config.protocol not in known:
         found.append(f"protocol={config.protocol}: expected one of {', '.join(known)}")
     return found
@@ -110,12 +117,18 @@ def subject_of(config: DictConfig, run: RunFolder) -> "Concept":
     return concept
 
 
-def protocol(config: DictConfig, base: str) -> Sequence[str]:
-    """The list of prompts: that of the class, or for the built-in base the one in the words of its world."""
+def protocol(config: DictConfig, base: str, concept: "Concept") -> Sequence[str]:
+    """The list of prompts: that of the class, or for the built-in base the one in the words of its world.
+
+    Raises:
+        UserError: if the class is not known to be a person, and no list was named.
+    """
     from avatar_exp.models.locate import TINY
 
-    name = config.protocol or ("drawn" if base == TINY else "person")
-    return list(OmegaConf.load(conf_dir() / "protocol" / f"{name}.yaml").prompts)
+    name = config.protocol or ("drawn" if base == TINY else "person" if concept.class_noun in PEOPLE else None)
+    if name is None:
+        raise UserError(f"which prompts suit a {concept.class_noun}? protocol=person, animal or object")
+    return list(OmegaConf.load(conf_dir() / "protocols" / f"{name}.yaml").prompts)
 
 
 def requests(config: DictConfig, texts: Sequence[str], side: int) -> "list[Request]":
@@ -161,13 +174,13 @@ def drawn(components: "Components", asked: "Sequence[Request]", batch_size: int,
 
 
 def measured(
-    against_it: "Scorer", concept: "Concept", config: DictConfig, base: Any, texts: Sequence[str], side: int
+    by: "Scorer", concept: "Concept", config: DictConfig, base: Any, texts: Sequence[str], side: int
 ) -> "Against":
     """Photos and base, measured; the photos of the run are taken whole, those held out included."""
     from avatar_exp.data.photos import crop_square, open_photo
 
     photos = [crop_square(open_photo(photo), side) for photo in concept.photos()]
-    against = against_it.against(photos, [], base, texts)
+    against = by.against(photos, [], base, texts)
     if against.identity and against.identity.why_not_measurable:
         log.warning("likeness is not measurable: %s", against.identity.why_not_measurable)
     return against
@@ -179,7 +192,8 @@ def write(
     asked: "Sequence[Request]",
     images: "Sequence[Image.Image]",
     found: "Scored",
-    against_it: "Scorer",
+    by: "Scorer",
+    base: str,
 ) -> None:
     """Pictures, scores.jsonl picture by picture, scores.json, a sheet, and the table."""
     from avatar_exp.pictures import grid, save_picture
@@ -187,7 +201,7 @@ def write(
     each = config.num_images_per_prompt
     for number, (request, image) in enumerate(zip(asked, images, strict=True)):
         name = f"{number // each:02d}_{number % each}.png"
-        values = {key: round(float(value[number]), 5) for key, value in found.pictures.items()}
+        values = {f"score/{key}": round(float(value[number]), 5) for key, value in found.pictures.items()}
         record = {key: getattr(request, key) for key in request.__dataclass_fields__}
         save_picture(image, folder / name, {**record, "model": str(config.run)})
         append_line(folder / "scores.jsonl", {"file": name, "prompt": request.prompt, "seed": request.seed, **values})
@@ -201,15 +215,17 @@ def write(
         for name, value in found.scores.items()
     ]
     content = {
-        "run": str(config.run), "step": config.step, "prompts": len(by_prompt), "pictures": len(images),
-        "embedders": against_it.names, "scores": rows, "by_prompt": by_prompt,
+        "run": str(config.run), "step": config.step, "base": base, "seed": config.seed,
+        "sampler": {key: config[key] for key in ("scheduler", "num_inference_steps", "guidance_scale")},
+        "prompts": len(by_prompt), "pictures": len(images),
+        "embedders": by.names, "scores": rows, "by_prompt": by_prompt,
     }  # fmt: skip
     write_json(folder / "scores.json", content)
     pictures = [images[n : n + each] for n in range(0, len(images), each)]
     titles = [request.prompt for request in asked[::each]]
     grid(pictures, titles, [f"seed {request.seed}" for request in asked[:each]], cell=160).save(folder / "sheet.png")
     log.info("\n%s\n", table(rows))
-    for name, embedder in against_it.names.items():
+    for name, embedder in by.names.items():
         log.info("%-26s by %s", name, embedder)
     log.info("%d pictures of %d prompts, and scores.json, in %s", len(images), len(by_prompt), folder)
 

@@ -42,7 +42,10 @@ def job(config: DictConfig, origin: Origin) -> sweep_jobs.Values:
                 config.resume = str(folder.path)
         try:
             with recorded(folder):
-                return train(config, folder, origin)
+                values = train(config, folder, origin)
+            if origin.sweep and config.save == "best_of_sweep":
+                sweep_jobs.keep_the_best(origin.sweep)
+            return values
         finally:
             try:
                 write_report(folder.path)
@@ -73,7 +76,7 @@ def train(config: DictConfig, folder: RunFolder, origin: Origin) -> sweep_jobs.V
     sets = build.training_sets(config, run)
     with loggers(config, run, origin) as opened:
         trainer = fit(config, run, sets, opened)
-        leave(config, run, trainer, opened, origin.sweep)
+        leave(config, run, trainer, opened)
     return sweep_jobs.values_of(folder.info, sweep_jobs.metrics_of(config))
 
 
@@ -167,8 +170,8 @@ def fit(config: DictConfig, run: "Run", sets: "Sequence[TrainingSet]", opened: S
     return trainer
 
 
-def leave(config: DictConfig, run: "Run", trainer: "pl.Trainer", opened: Sequence[Any], sweep: Path | None) -> None:
-    """Pipeline and last lines; of a sweep's pipelines perhaps only the best one's stays."""
+def leave(config: DictConfig, run: "Run", trainer: "pl.Trainer", opened: Sequence[Any]) -> None:
+    """Pipeline and last lines."""
     from avatar_exp.formats.diffusers_folder import write_pipeline
     from avatar_exp.training.summary import final_lines, sample_table, summary_metrics
     from avatar_exp.training.wandb_logger import WandbRun
@@ -179,11 +182,9 @@ def leave(config: DictConfig, run: "Run", trainer: "pl.Trainer", opened: Sequenc
     if trainer.global_step and config.save != "none":
         with run.phases.phase("writing the pipeline"):
             write_pipeline(run.components, folder.pipeline)
-    folder.update(status="finished", steps_done=trainer.global_step, seconds=run.phases.elapsed)  # for the report
+    folder.update(steps_done=trainer.global_step, seconds=run.phases.elapsed)
     if not config.keep_checkpoints:
         shutil.rmtree(folder.checkpoint.parent, ignore_errors=True)
-    if sweep and config.save == "best_of_sweep":
-        sweep_jobs.keep_the_best(sweep, sweep_jobs.metrics_of(config)[0], config.scoring.max_drift)
     lines = final_lines(folder, config.choose)
     for one in opened:
         if isinstance(one, WandbRun):

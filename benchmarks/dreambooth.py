@@ -4,7 +4,7 @@
     python -m benchmarks.dreambooth --test          every setting of SETTINGS on the test identities, into the card
 
 Needs ``python -m benchmarks.judge`` before. What is done is not done again. A JSON file for each person, and a sheet of
-pictures for each kept step, lie in the work folder, under dreambooth/NAME/. The defaults of ``conf/model/tiny.yaml``
+pictures for each kept step, lie in the work folder, under dreambooth/.../NAME/. The defaults of ``conf/model/tiny.yaml``
 were chosen on DEVELOPMENT; TEST is for the figures of the card alone.
 """
 
@@ -16,18 +16,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import OmegaConf
 
 from avatar_exp.config.start import conf_dir
 from avatar_exp.models.locate import tiny_folder
-from avatar_exp.scoring.embedders import Embedder
 from avatar_exp.tiny import world
 from avatar_exp.tiny.bench import write_json
 from benchmarks.base import write_card
 from benchmarks.curve import drawing, points
-from benchmarks.judge import load_judge
-from benchmarks.subject import NAME, OF_A_PERSON, SAMPLES, Tools, base_rates, look, obedience, row
+from benchmarks.subject import NAME, OF_A_PERSON, SAMPLES, Tools, base_rates, look, obedience, row, tools_of
 
 DEVELOPMENT = (800001, 800002, 800003, 800004)
 TEST = (900001, 900002, 900003, 900004, 900005)
@@ -61,7 +58,10 @@ def measure(tools: Tools, name: str, seed: int, overrides: Sequence[str]) -> lis
     person, found = world.identity(seed), []
     final = tools.folder / name / f"{seed}.json"
     if final.is_file():
-        rows: list[dict[str, Any]] = json.loads(final.read_text())["rows"]
+        before = json.loads(final.read_text())
+        if before["overrides"] != list(overrides):
+            raise SystemExit(f"{final} is of other overrides ({before['overrides']}): give these another --name")
+        rows: list[dict[str, Any]] = before["rows"]
         return rows
     run = train(tools, name, seed, overrides)
     steps = {int(kept.name.rpartition("_")[2]): kept for kept in run.glob("pipeline_step_*")}
@@ -109,12 +109,10 @@ def main() -> None:
     parser.add_argument("--test", action="store_true", help="every setting on the test identities, into the card")
     parser.add_argument("overrides", nargs="*", help="key=value for avatar_exp.train")
     given = parser.parse_args()
-    folder = (given.work / "dreambooth").resolve()
-    tools = Tools(load_judge(given.work), Embedder("tiny/identity", torch.device("cpu")), folder)
     if given.test:
-        test(tools)
+        test(tools_of(given.work))
     else:
-        lines(tools, given.name, given.people, [*SETTINGS.get(given.name, ()), *given.overrides])
+        lines(tools_of(given.work), given.name, given.people, [*SETTINGS.get(given.name, ()), *given.overrides])
 
 
 if __name__ == "__main__":

@@ -19,13 +19,11 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from avatar_exp.scoring.embedders import Embedder
 from avatar_exp.scoring.intervals import clustered
 from avatar_exp.tiny import world
 from avatar_exp.tiny.bench import write_json
 from benchmarks.dreambooth import FAST, LEARNING_RATE, STEPS
-from benchmarks.judge import load_judge
-from benchmarks.subject import NAME, Tools, look
+from benchmarks.subject import NAME, Tools, look, tools_of
 
 TEST = tuple(range(910001, 910009))
 FAST_RATE = f"lr={FAST * LEARNING_RATE:g}"
@@ -100,6 +98,7 @@ def likeness_against_truth(people: Mapping[int, Sequence[State]], score: str = "
         correlation([one.scores[score] for one in found], [one.attributes for one in found])
         for found in people.values()
     ]
+    assert len({len(found) for found in people.values()}) == 1, "every person must have been judged at the same steps"
     table = torch.tensor([[[one.scores[score], one.attributes] for one in found] for found in people.values()])
     rest = (table - table.mean(0, keepdim=True)).reshape(-1, 2)
     return {"within": fmean(within), "pooled": correlation(rest[:, 0].tolist(), rest[:, 1].tolist())}
@@ -152,10 +151,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("pretrain"))
     parser.add_argument("--people", type=int, nargs="+", default=TEST, help="seeds of drawn people")
     given = parser.parse_args()
-    tools = Tools(
-        load_judge(given.work), Embedder("tiny/identity", torch.device("cpu")), (given.work / "dreambooth").resolve()
-    )
-    report(tools, given.people)
+    report(tools_of(given.work), given.people)
 
 
 if __name__ == "__main__":

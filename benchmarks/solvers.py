@@ -18,11 +18,9 @@ from omegaconf import OmegaConf
 from avatar_exp.config.start import conf_dir
 from avatar_exp.models.load import load
 from avatar_exp.sampling import Request, sample
-from avatar_exp.scoring.embedders import Embedder
 from avatar_exp.scoring.scorer import Drawn, Scorer, scorer
 from benchmarks.evidence import correlation, train
-from benchmarks.judge import load_judge
-from benchmarks.subject import NAME, Tools
+from benchmarks.subject import NAME, Tools, tools_of
 
 SEEDS = 2
 SOLVERS: Mapping[str, tuple[str, int]] = {
@@ -69,10 +67,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("pretrain"))
     parser.add_argument("--people", type=int, nargs="+", required=True)
     given = parser.parse_args()
-    cpu = torch.device("cpu")
-    tools = Tools(load_judge(given.work), Embedder("tiny/identity", cpu), (given.work / "dreambooth").resolve())
+    tools = tools_of(given.work)
     prompts = list(OmegaConf.load(conf_dir() / "scoring" / "default.yaml").prompts)
-    by = scorer("tiny/clip", "tiny/identity", "tiny", cpu)
+    by = scorer("tiny/clip", "tiny/identity", "tiny", torch.device("cpu"))
     for seed in given.people:
         states(tools, seed)  # trained before the clock runs
     found: dict[str, list[list[float]]] = {}

@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import torch
 from PIL import Image
 
 from avatar_exp.data.photos import crop_square
@@ -14,9 +15,10 @@ from avatar_exp.pictures import grid, open_picture
 from avatar_exp.sampling import Request, sample
 from avatar_exp.scoring.embedders import Embedder
 from avatar_exp.scoring.reference import IdentityReference, Pictures
+from avatar_exp.store import file_hash
 from avatar_exp.tiny import world
 from avatar_exp.tiny.wording import PLACES
-from benchmarks.judge import Judge, readings
+from benchmarks.judge import Judge, load_judge, readings
 
 NAME = "hoanganh"  # letters are all that a name is to the base
 # What the judge reads right in at least 95 % of held-out round trips; not beard (94.7), face (92) and freckles (84).
@@ -34,7 +36,7 @@ class Tools:
 
     judge: Judge
     identity: Embedder
-    folder: Path  # the work folder's dreambooth/
+    folder: Path  # where everything is kept
 
     def album(self, seed: int) -> Path:
         """The folder of a person's 12 drawn photos, drawn if it is not there."""
@@ -60,6 +62,13 @@ class Tools:
     def features(self, pictures: Sequence[Image.Image]) -> Pictures:
         """In the identity embedder, as of one prompt."""
         return Pictures(self.identity(pictures), [0] * len(pictures))
+
+
+def tools_of(work: Path) -> Tools:
+    """The judge of a work folder, and a folder of this judge and this base: what others measured is not mixed in."""
+    judge = file_hash(work / "judge" / "judge.pt")[:8]
+    folder = work / "dreambooth" / f"base-{load('tiny').fingerprint[:8]}-judge-{judge}"
+    return Tools(load_judge(work), Embedder("tiny/identity", torch.device("cpu")), folder.resolve())
 
 
 def prompts() -> Iterator[tuple[str, dict[str, str]]]:

@@ -123,7 +123,7 @@ def repeated_overrides(overrides: Sequence[str]) -> list[str]:
     new_keys = {one.partition("=")[0] for one in overrides}
     if new_keys & {"max_steps", "trainer.max_steps"}:  # how often follows from how long
         decided = [one for one in decided if not one.partition("=")[0].endswith("_every")]
-    kept = [one for one in [*old, *decided] if one.partition("=")[0] not in new_keys]
+    kept = [one for one in [*old, *decided] if one.partition("=")[0] not in new_keys | {"sweep"}]  # one run of it
     return [*dict.fromkeys(kept), *overrides]
 
 

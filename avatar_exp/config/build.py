@@ -215,7 +215,7 @@ def logger(config: DictConfig, run: Run, sweep: Path | None) -> list[Any]:
         values = {k: v for k, v in values.items() if not k.startswith(local) and not _tells(v, run)}
         tags = [tag for tag in tags if not _tells(tag, run)]
         name = run.folder.info["wandb_id"] if _tells(folder.name, run) else folder.name
-        node |= {"images": False} if "images" in node else {}
+        node |= {key: False for key in ("images", "model") if key in node}  # the weights can draw the subject
     if "group" in node and node["group"] is None and sweep:
         node["group"] = sweep.name
     given = {"save_dir": str(folder), "run_id": run.folder.info.get("wandb_id"), "config": values, "name": name}
@@ -227,7 +227,8 @@ def announce_logger(config: DictConfig, concepts: Sequence[Concept]) -> None:
     node = plain(config.logger)
     if node.get("_target_") == f"{WandbRun.__module__}.{WandbRun.__qualname__}":
         subject = "the subject" if config.privacy else ", ".join(concept.identifier for concept in concepts)
-        log.info(notice(node["project"], node["entity"], node["images"] and not config.privacy, subject))
+        images, model = (bool(node[key]) and not config.privacy for key in ("images", "model"))
+        log.info(notice(node["project"], node["entity"], images, model, subject))
 
 
 def _tells(value: Any, run: Run) -> bool:

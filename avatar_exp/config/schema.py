@@ -112,7 +112,7 @@ class ScoringConfig:
 
     prompts: list[str] = field(default_factory=list)
     seeds: int = 2  # pictures per prompt
-    class_pictures: int = 4  # pictures of the class at each step, for its drift; 0: none
+    class_pictures: int = 8  # pictures of the class at each step, for its drift; 0: none
     batch_size: int = 8  # pictures drawn at once
     max_drift: float = 0.2  # most drift of the class that a chosen step may have
     clip: str | None = "auto"  # CLIP (hub id or folder); auto: the base's own choice; null: no CLIP scores
@@ -153,7 +153,7 @@ class TrainConfig:
     keep_steps: list[int] = field(default_factory=list)  # steps whose weights are kept as pipelines of their own
     choose: str = "last"  # last | best: which weights become pipeline/
     save: str = "best_of_sweep"  # best_of_sweep: a sweep keeps only its best run's pipeline | all | none
-    optimized_metric: Any = "score/choice"  # what best means, and what a sweeper gets; or a list, the first means best
+    optimized_metric: Any = "score/choice"  # what best means, and what a sweeper gets; a list: best by choice
     resume: str | None = None  # a run folder: go on with that run
     repeat: str | None = None  # a run folder: compose that run anew and say what differs
     name: str | None = None  # of the run in W&B; null: the folder's
@@ -204,7 +204,7 @@ class EvaluateConfig:
 
     run: str = MISSING  # a run folder, or any diffusers folder (then base, identifier and photos too)
     step: Any = "best"  # best | last: the chosen weights; N: one of keep_steps; 0: the base
-    protocol: str | None = None  # conf/protocol/*.yaml; null: person, or drawn for the built-in base
+    protocol: str | None = None  # conf/protocols/*.yaml; null: person, or drawn for the built-in base
     num_images_per_prompt: int = 4
     base: str | None = None  # what the weights began as; null: the run's own
     identifier: str | None = None  # of the subject; null: the run's own (its first, of several)

@@ -181,7 +181,9 @@ def _run(job: Job, config: DictConfig, failed: list[tuple[Origin, Exception | st
         failed.append((origin, str(error) if in_sweep else error))  # the error itself would keep the model in memory
         if in_sweep:
             log.error("this job failed: %s", error, exc_info=not isinstance(error, UserError))
-        return failed_values(config)  # what a sweeper understands as "no score"
+        return failed_values(
+            config, str(context.runtime.choices.get("hydra/sweeper", "basic"))
+        )  # what a sweeper understands as "no score"
     finally:
         gc.collect()  # a module and its trainer point at each other: the next job of a sweep needs their memory
 

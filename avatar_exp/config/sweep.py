@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
@@ -38,10 +39,15 @@ def job_name(number: Any, overrides: Iterable[Any]) -> str:
 
 
 def write_sweep_file(sweep: Path) -> None:
-    """(Re)write sweep.json: ``007`` to that job's overrides, of all jobs that have begun, in whatever process."""
-    jobs = {
-        folder.name.partition("_")[0]: [typed(str(one)) for one in OmegaConf.load(RunFolder(folder).overrides)]
-        for folder in sorted(sweep.iterdir())
-        if RunFolder(folder).overrides.is_file()
-    }
-    write_json(sweep / "sweep.json", jobs)
+    """(Re)write sweep.json: ``007`` to that job's overrides, of all jobs that have begun, in whatever process.
+
+    A search that goes on begins its numbers anew: the second job of a number stands under its folder's whole name.
+    """
+    jobs: dict[str, list[str]] = {}
+    with FileLock(sweep / ".sweep.lock"):
+        for folder in sorted(sweep.iterdir()):
+            if RunFolder(folder).overrides.is_file():
+                number = folder.name.partition("_")[0]
+                overrides = [typed(str(one)) for one in OmegaConf.load(RunFolder(folder).overrides)]
+                jobs[folder.name if number in jobs else number] = overrides
+        write_json(sweep / "sweep.json", jobs)

@@ -1,9 +1,11 @@
 """The jobs of one sweep, on disk: which are done, which is the best, and what remains when all have ended."""
 
+import json
 import logging
 import math
 import shutil
 import sqlite3
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -16,13 +18,13 @@ from omegaconf import DictConfig, read_write
 from avatar_exp.config.overrides import quote, typed
 from avatar_exp.errors import UserError
 from avatar_exp.run_folder import RunFolder
-from avatar_exp.scoring.choose import Candidate, prefers
 
 log = logging.getLogger("avatar_exp")
 
 Values = float | tuple[float, ...] | None  # what a sweeper gets of a job
 
 _sweep: list[Path] = []  # of this process
+_began: list[float] = []  # when it did, in seconds since the epoch
 
 
 class Remember(Callback):  # type: ignore[misc]
@@ -33,7 +35,7 @@ class Remember(Callback):  # type: ignore[misc]
         the folder, or each would make one.
         """
         sweep = Path(config.hydra.sweep.dir).resolve()
-        _sweep[:] = [sweep]
+        _sweep[:], _began[:] = [sweep], [time.time()]
         with read_write(config.hydra.overrides):
             config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quote(str(sweep))}")
 
@@ -42,7 +44,7 @@ def end_of_sweep() -> list[RunFolder]:
     """The comparison page of this process's sweep, also when jobs failed; its faults never hide how the sweep ended.
 
     Returns:
-        The jobs that failed, in whatever process.
+        The jobs that failed just now, in whatever process.
     """
     if not _sweep or not (sweep := _sweep.pop()).is_dir():
         return []
@@ -55,7 +57,8 @@ def end_of_sweep() -> list[RunFolder]:
             log.info("upload    wandb sync %s", sweep / "*" / "wandb" / "offline-run-*")
     except Exception:
         log.exception("the comparison page could not be written")
-    return [job for job in jobs(sweep) if job.info.get("status") == "failed"]
+    failed = [job for job in jobs(sweep) if job.info.get("status") == "failed"]
+    return [job for job in failed if job.run_json.stat().st_mtime >= _began[0]]
 
 
 def jobs(sweep: Path) -> list[RunFolder]:
@@ -74,7 +77,7 @@ def remaining_trials(sweep: str, wanted: int) -> int:
 
 
 def metrics_of(config: DictConfig) -> list[str]:
-    """``optimized_metric`` as a list; the first is what a step and a run are chosen by."""
+    """``optimized_metric`` as a list."""
     asked = config.optimized_metric
     return [asked] if isinstance(asked, str) else list(asked)
 
@@ -88,8 +91,10 @@ def values_of(info: dict[str, Any], metrics: Sequence[str]) -> Values:
     return found[0] if len(found) == 1 else found
 
 
-def failed_values(config: DictConfig) -> Values:
-    """The same of a job that failed."""
+def failed_values(config: DictConfig, sweeper: str) -> Values:
+    """The same of a job that failed: NaN; Optuna's sweeper cannot take that, and marks a trial without value failed."""
+    if sweeper == "optuna":
+        return None
     count = len(metrics_of(config)) if "optimized_metric" in config else 1
     return math.nan if count == 1 else (math.nan,) * count
 
@@ -115,28 +120,30 @@ def make_way(folder: RunFolder) -> bool:
     """Before an unfinished job is done again: True if it can go on from its checkpoint, else it is cleared away."""
     if folder.checkpoint.is_file():
         return True
-    for old in (folder.samples, folder.checkpoint.parent, folder.pipeline):
+    kept = folder.path.glob("pipeline_step_*")
+    for old in (folder.samples, folder.checkpoint.parent, folder.pipeline, folder.path / "wandb", *kept):
         shutil.rmtree(old, ignore_errors=True)
     for file in (folder.metrics, folder.run_json, folder.report):
         file.unlink(missing_ok=True)
     return False
 
 
-def keep_the_best(sweep: Path, metric: str, max_drift: float) -> None:
-    """Of all finished jobs only the best keeps its pipeline; without scores nobody can tell, and all do."""
+def keep_the_best(sweep: Path) -> None:
+    """Of the finished jobs of each subject and base, only the best keeps its pipeline; without scores, all do."""
+    from avatar_exp.report.runs import best_of, read_run
+
     with FileLock(sweep / ".best.lock"):
-        finished = {job.path: job for job in jobs(sweep) if job.info.get("status") == "finished"}
-        best: tuple[Candidate, RunFolder] | None = None
-        for number, job in enumerate(finished.values()):
-            scores = job.info.get("scores", {}).get(str(job.info.get("chosen_step")), {})
-            if metric not in scores:
-                continue
-            candidate = Candidate(number, scores[metric], math.nan, scores.get("score/drift", math.nan))
-            if best is None or prefers(candidate, best[0], max_drift):
-                best = candidate, job
-        if best is None:
-            return
-        for job in finished.values():
-            if job.path != best[1].path and job.pipeline.is_dir():
-                shutil.rmtree(job.pipeline)
-                job.update(weights_removed=f"save=best_of_sweep kept those of {best[1].path.name}")
+        alike: dict[str, list[RunFolder]] = {}
+        for job in jobs(sweep):
+            info = job.info
+            if info.get("status") == "finished" and job.pipeline.is_dir():
+                of = json.dumps([info.get("concept"), info.get("photos"), info.get("base")])
+                alike.setdefault(of, []).append(job)
+        for rivals in alike.values():
+            runs = [read_run(job.path, job.path.name) for job in rivals]
+            of_weights = all(run.told_step == run.info.get("chosen_step") for run in runs)
+            best = best_of(runs) if of_weights else None
+            for place, job in enumerate(rivals):
+                if best is not None and place != best:
+                    shutil.rmtree(job.pipeline)
+                    job.update(weights_removed=f"save=best_of_sweep kept those of {rivals[best].path.name}")

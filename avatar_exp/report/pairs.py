@@ -9,7 +9,7 @@ from statistics import fmean
 from avatar_exp.report.runs import Run, number
 from avatar_exp.run_folder import read_lines
 
-COMPARED = ("score/identity", "score/prompt", "score/memorisation")
+COMPARED = ("score/identity", "score/prompt")  # of yes and no, as memorisation, no honest interval is known
 MOST_FOR_ALL = 12  # runs of which every pair is compared; of more, each only with the best
 
 Asked = tuple[str, int]  # prompt and seed

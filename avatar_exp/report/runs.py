@@ -55,8 +55,17 @@ class Run:
 
     @property
     def told_step(self) -> int | None:
-        """The step whose scores stand for the run: the best, else the last."""
+        """The step whose scores stand for the run: the one whose weights it keeps, else the best, else the last."""
+        chosen = self.info.get("chosen_step")
+        if isinstance(chosen, int) and chosen in self.scores:
+            return chosen
         return max(self.scores, default=None) if self.best_step is None else self.best_step
+
+    @property
+    def metric(self) -> str:
+        """What the run was to be best in."""
+        asked = self.values.get("optimized_metric")
+        return asked if isinstance(asked, str) else "score/choice"
 
     @property
     def told(self) -> Mapping[str, float]:
@@ -145,11 +154,11 @@ class Run:
     @property
     def candidate(self) -> Candidate | None:
         """The run in the choice among runs; None without a score to choose by."""
-        if self.told_step is None or "score/choice" not in self.told:
+        if self.told_step is None or self.metric not in self.told:
             return None
-        error = self.error(self.told_step, "score/choice")
+        error = self.error(self.told_step, self.metric)
         drift = self.told.get("score/drift", math.nan)
-        return Candidate(self.told_step, self.told["score/choice"], math.nan if error is None else error, drift)
+        return Candidate(self.told_step, self.told[self.metric], math.nan if error is None else error, drift)
 
     @property
     def max_drift(self) -> float:
@@ -172,7 +181,7 @@ def named(paths: Sequence[Path]) -> list[Run]:
 
 
 def best_of(runs: Sequence[Run]) -> int | None:
-    """The place of the run with the highest choice; a run whose class has drifted too far loses against any other."""
+    """The place of the run with the highest score of its metric; one whose class has drifted loses against the rest."""
     known = [(place, one.candidate, one.max_drift) for place, one in enumerate(runs)]
     rated = [(not c.drifted(most), c.value, -place) for place, c, most in known if c is not None]
     return -max(rated)[2] if rated else None

@@ -40,10 +40,10 @@ class Table:
 
 
 def runs_table(runs: Sequence[Run]) -> Table:
-    """A row a run: where they differ, status, best step, scores at that step (else the last), and what it cost."""
+    """A row a run: where they differ, status, the step that stands for it, scores there, and what it cost."""
     keys, settings = differing(runs)
     names = score_names(run.told for run in runs)
-    titles = [(key, "") for key in keys] + [("status", ""), ("best step", "")]
+    titles = [(key, "") for key in keys] + [("status", ""), ("step", "")]
     fresh = any("score/choice" in run.again for run in runs)
     titles += [(name, "") for name in names] + [("choice", "fresh seeds")] * fresh
     titles += [("total", "time"), ("prior", "time"), ("steps", "done")]
@@ -119,7 +119,8 @@ def step_cell(run: Run) -> Cell:
     """The step whose scores are told."""
     if run.told_step is None:
         return Cell(NOT_KNOWN)
-    return Cell(f"{run.told_step:,}", run.told_step, "" if run.best_step is not None else "last scored")
+    best = "best" if run.told_step == run.best_step else "" if run.best_step is None else f"best {run.best_step:,}"
+    return Cell(f"{run.told_step:,}", run.told_step, best)
 
 
 def time_cell(seconds: float | None) -> Cell:

@@ -54,7 +54,7 @@ def copies(now: Standing, photos: Sequence[str]) -> Alarm | None:
 
 
 def ignored(now: Standing) -> Alarm | None:
-    """Prompts have lost half of their hold, surely."""
+    """Prompts have lost half of their hold, and surely some of it."""
     if not now.obedience + SURE * now.obedience_error < 1 or now.obedience >= IGNORED:
         return None
     text = f"prompts are being ignored: they hold {now.obedience:.0%} as well as with the base"

@@ -42,6 +42,23 @@ class Pictures:
         kept = [number for number, own in enumerate(self.prompts) if own != prompt]
         return Pictures(self.features[kept], [self.prompts[number] for number in kept])
 
+    def matching(self, prompts: Sequence[int]) -> "Pictures":
+        """For each prompt, in turn, its next picture: the counterparts of pictures with the same seeds.
+
+        Raises:
+            ValueError: if a prompt has fewer pictures here.
+        """
+        places: dict[int, list[int]] = {}
+        for place, prompt in enumerate(self.prompts):
+            places.setdefault(prompt, []).append(place)
+        try:
+            kept = [places[prompt].pop(0) for prompt in prompts]
+        except (KeyError, IndexError) as error:
+            raise ValueError(
+                f"there are not as many pictures of every prompt in {self.prompts} as {prompts}"
+            ) from error
+        return Pictures(self.features[kept], list(prompts))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
@@ -99,9 +116,9 @@ class IdentityReference(Reference):
         """The same of the class, from the base's on the same prompts and seeds (0) to everybody is the subject (1).
 
         Args:
-            of_class: by the trained weights; for the first prompts and seeds of ``base``.
+            of_class: by the trained weights; of each prompt as many as there are, by the first seeds of ``base``.
         """
-        return self._relative(of_class.features, self.base.features[: len(of_class.features)])
+        return self._relative(of_class.features, self.base.matching(of_class.prompts).features)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +146,12 @@ class ClipReference(Reference):
     def text_similarity(self, pictures: Pictures) -> Tensor:
         """[N]: CLIP-T of each picture."""
         return prompt_similarity(pictures.features, self.texts[list(pictures.prompts)])
+
+    def shortfall(self, subject: Pictures) -> Tensor:
+        """[N]: by how much each picture fits its prompt less than the base's pictures of that prompt do."""
+        base = self.text_similarity(self.base)
+        of_prompt = {p: base[[own == p for own in self.base.prompts]].mean() for p in set(self.base.prompts)}
+        return torch.stack([of_prompt[prompt] for prompt in subject.prompts]) - self.text_similarity(subject)
 
     def obedience(self, subject: Pictures) -> float:
         """(t - t_wrong) / (t_base - t_wrong), t being CLIP-T: 1 as the base obeys, 0 as if asked for something else.

@@ -8,7 +8,7 @@ from statistics import fmean
 from torch import Tensor
 
 from avatar_exp.scoring.functional import diversity, similarity
-from avatar_exp.scoring.intervals import Interval, clustered
+from avatar_exp.scoring.intervals import Interval, clustered, jackknifed
 from avatar_exp.scoring.reference import (
     ClipReference,
     IdentityReference,
@@ -33,8 +33,9 @@ class Seen:
 class Scored:
     """Scores by name; their standard errors; intervals of those that are means; each picture's values [N].
 
-    ``copies``: for each picture the number of the photo that it copies, or None. ``most_drifted``: the number of the
-    class picture that is most like the subject.
+    ``memorisation`` has neither: of so few yes and no there is no honest interval. ``copies``: for each picture the
+    number of the photo that it copies, or None. ``most_drifted``: the number of the class picture that is most like
+    the subject; ``least_obedient``: of the picture that falls furthest short of what the base makes of its prompt.
     """
 
     scores: Mapping[str, float]
@@ -43,6 +44,7 @@ class Scored:
     pictures: Mapping[str, Tensor] = field(default_factory=dict)
     copies: Sequence[int | None] = ()
     most_drifted: int | None = None
+    least_obedient: int | None = None
 
 
 def scored(
@@ -59,7 +61,7 @@ def scored(
     each: dict[str, Tensor] = {}
     prompts: Sequence[int] = ()
     copied: list[int | None] = []
-    most_drifted = None
+    most_drifted = least_obedient = None
     alike = subject.identity if identity is not None and identity.why_not_measurable is None else None
     if identity is not None and subject.identity is not None:
         prompts = subject.identity.prompts
@@ -78,14 +80,17 @@ def scored(
         each["memorisation"] = flags.float()
         each["prompt"] = clip.text_similarity(subject.clip)
         scores["diversity"] = float(diversity(subject.clip.features, prompts).mean())
+        least_obedient = int(clip.shortfall(subject.clip).argmax())
         scores["obedience"], errors["obedience"] = clip.obedience(subject.clip), obedience_error(clip, subject.clip)
-    intervals = {name: clustered(values, prompts) for name, values in each.items()}
-    scores |= {name: interval.mean for name, interval in intervals.items()}
-    errors |= {name: interval.error for name, interval in intervals.items()}
+    intervals = {name: clustered(values, prompts) for name, values in each.items() if name != "memorisation"}
+    scores |= {name: float(values.mean()) for name, values in each.items()}
     if identity is not None and alike is not None and clip is not None and subject.clip is not None:
         scores["choice"] = choice(identity, clip, alike, subject.clip)
         errors["choice"] = choice_error(identity, clip, alike, subject.clip)
-    return Scored(known(scores), intervals, known(errors), each, copied, most_drifted)
+    count = len(set(prompts))
+    intervals |= {name: jackknifed(scores[name], error, count) for name, error in known(errors).items()}
+    errors |= {name: interval.error for name, interval in intervals.items()}
+    return Scored(known(scores), intervals, known(errors), each, copied, most_drifted, least_obedient)
 
 
 def known(values: Mapping[str, float]) -> dict[str, float]:

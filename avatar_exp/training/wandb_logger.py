@@ -66,7 +66,7 @@ def mode() -> Mode:
         return "offline"
 
 
-def notice(project: str, entity: str | None, images: bool, subject: str) -> str:
+def notice(project: str, entity: str | None, images: bool, model: bool, subject: str) -> str:
     """Where numbers and pictures will go, and how to keep them here: to be said before anything goes there."""
     where, now = f"{entity or 'your account'}/{project}", mode()
     if now == "disabled":
@@ -74,6 +74,8 @@ def notice(project: str, entity: str | None, images: bool, subject: str) -> str:
     pictures = f"pictures of {subject} go to {where}; logger.images=false keeps them here"
     if not images:
         pictures = f"numbers go to {where}; pictures of {subject} stay here"
+    if model:
+        pictures += f"; so do the weights, which can draw {subject} (logger.model=true)"
     return f"wandb: {pictures}" if now == "online" else f"wandb: offline, nothing is sent. Once uploaded, {pictures}"
 
 
@@ -109,8 +111,9 @@ class WandbRun(Logger):
         known = set(wandb.Settings.model_fields)
         settings = wandb.Settings(**{key: value for key, value in PRIVATE.items() if key in known})
         Path(save_dir).mkdir(parents=True, exist_ok=True)
-        if os.environ.get("WANDB_DATA_DIR", "").endswith(STAGING) or "WANDB_DATA_DIR" not in os.environ:
-            os.environ["WANDB_DATA_DIR"] = str(Path(save_dir).resolve() / STAGING)  # else in the home folder
+        for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):  # else in the home folder
+            if os.environ.get(name, STAGING).endswith(STAGING):
+                os.environ[name] = str(Path(save_dir).resolve() / STAGING)
         arguments: dict[str, Any] = {
             "project": project, "entity": entity, "group": group, "name": name, "id": run_id, "tags": list(tags),
             "dir": save_dir, "config": dict(config), "resume": "allow", "reinit": "finish_previous",

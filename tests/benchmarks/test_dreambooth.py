@@ -27,7 +27,7 @@ def test_chance_is_taken_off():
     )
     assert (line["person"], line["worst"]) == (7, "eyes")
     assert line["worst corrected"] == pytest.approx(0.2)
-    assert line["corrected"] == pytest.approx((0.67 - 0.25) / 0.75)
+    assert line["corrected"] == pytest.approx(((0.7 * 6 + 0.4) / 7 - 0.25) / 0.75)
     assert NAME.isalpha()
 
 

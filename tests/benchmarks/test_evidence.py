@@ -17,12 +17,15 @@ def state(step, likeness, attributes, backgrounds=1.0):
 
 def test_a_score_that_only_knows_the_step_is_worth_nothing_once_steps_are_taken_off():
     people = {
-        seed: [state(step, step / 400, 0.2 + step / 800 + 0.05 * ((seed + step) % 3)) for step in (100, 200, 300, 400)]
+        seed: [
+            state(step, step / 400 + 0.01 * (seed * step % 7), 0.2 + step / 800 + 0.05 * ((seed + step) % 3))
+            for step in (100, 200, 300, 400)
+        ]
         for seed in range(6)
     }
     found = likeness_against_truth(people)
     assert found["within"] > 0.8
-    assert not found["pooled"] > 0.1  # its own residuals are all nought
+    assert abs(found["pooled"]) < 0.4  # what is left of it has nothing to do with the truth
 
 
 def test_regret_is_what_the_oracle_has_more():

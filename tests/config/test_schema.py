@@ -26,7 +26,7 @@ OPTIONS = sorted(
     for file in conf_dir().rglob("*.yaml")
     if file.parent != conf_dir()
 )
-OWN = [option for option in OPTIONS if not option.startswith(("hydra/", "protocol/"))]  # those are of other commands
+OWN = [option for option in OPTIONS if not option.startswith(("hydra/", "protocols/"))]  # those are of other commands
 PRIORS = ["Generated", "Folder", "Nothing"]
 
 

@@ -32,27 +32,41 @@ def kept(folder):
 
 def test_only_the_best_job_keeps_its_weights(sweep):
     folder = sweep((0.3, 0.0), (0.7, 0.0), (0.6, 0.0))
-    sweep_jobs.keep_the_best(folder, "score/choice", 0.2)
+    sweep_jobs.keep_the_best(folder)
     assert kept(folder) == ["001"]
     assert "001" in RunFolder(folder / "000").info["weights_removed"]
 
 
 def test_a_job_whose_class_drifted_is_not_the_best(sweep):
     folder = sweep((0.3, 0.1), (0.7, 0.5))
-    sweep_jobs.keep_the_best(folder, "score/choice", 0.2)
+    sweep_jobs.keep_the_best(folder)
+    assert kept(folder) == ["000"]
+
+
+def test_another_persons_weights_are_nobodys_rivals(sweep):
+    folder = sweep((0.3, 0.0), (0.7, 0.0))
+    RunFolder(folder / "000").update(concept=["lan"])
+    sweep_jobs.keep_the_best(folder)
+    assert kept(folder) == ["000", "001"]
+
+
+def test_a_job_whose_weights_are_gone_takes_none_with_it(sweep):
+    folder = sweep((0.3, 0.0), (0.7, 0.0))
+    RunFolder(folder / "001").pipeline.rmdir()
+    sweep_jobs.keep_the_best(folder)
     assert kept(folder) == ["000"]
 
 
 def test_a_job_that_has_not_finished_is_left_alone(sweep):
     folder = sweep((0.3, 0.0), (0.7, 0.0))
     RunFolder(folder / "000").update(status="running")
-    sweep_jobs.keep_the_best(folder, "score/choice", 0.2)
+    sweep_jobs.keep_the_best(folder)
     assert kept(folder) == ["000", "001"]
 
 
 def test_without_scores_all_keep_their_weights(sweep):
     folder = sweep((None, None), (None, None))
-    sweep_jobs.keep_the_best(folder, "score/choice", 0.2)
+    sweep_jobs.keep_the_best(folder)
     assert kept(folder) == ["000", "001"]
 
 
@@ -66,8 +80,10 @@ def test_a_sweeper_gets_the_chosen_steps_values(sweep):
 
 
 def test_a_failed_job_has_no_value_for_each_metric():
-    assert math.isnan(sweep_jobs.failed_values(OmegaConf.create({"optimized_metric": "score/choice"})))
-    pair = sweep_jobs.failed_values(OmegaConf.create({"optimized_metric": ["score/likeness", "score/prompt"]}))
+    one = OmegaConf.create({"optimized_metric": "score/choice"})
+    assert math.isnan(sweep_jobs.failed_values(one, "basic"))
+    assert sweep_jobs.failed_values(one, "optuna") is None
+    pair = sweep_jobs.failed_values(OmegaConf.create({"optimized_metric": ["score/likeness", "score/prompt"]}), "basic")
     assert [math.isnan(one) for one in pair] == [True, True]
 
 

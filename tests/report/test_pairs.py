@@ -30,7 +30,7 @@ def by_hand(first, second, score):
 def test_differences_are_those_of_the_same_prompts_and_seeds_at_the_best_steps(tmp_path, made):
     folders = [made(tmp_path / name, prompts=PROMPTS, seeds=3) for name in "ab"]
     found = {one.score: one for one in paired(named([one.path for one in folders]), 0)[0, 1]}
-    assert set(found) == {"score/identity", "score/prompt", "score/memorisation"}
+    assert set(found) == {"score/identity", "score/prompt"}
     for score, one in found.items():
         mean, low, high = by_hand(*folders, score)
         assert one.mean == pytest.approx(mean, abs=1e-9)

@@ -145,7 +145,7 @@ def test_the_table_of_runs(tmp_path, made):
     runs = named([made(tmp_path / lr, lr=lr).path for lr in ("1e-6", "2e-6")])
     table = runs_table(runs)
     titles = [name for name, _ in table.titles]
-    assert titles == ["lr", "status", "best step", "likeness", "prompt", "choice", "drift", "memorisation", "diversity",
+    assert titles == ["lr", "status", "step", "likeness", "prompt", "choice", "drift", "memorisation", "diversity",
                       "total", "prior", "steps"]  # fmt: skip
     row = dict(zip(titles, table.rows[1], strict=True))
     assert (row["lr"].text, row["lr"].sort) == ("2e-6", 2e-6)
@@ -163,7 +163,7 @@ def test_the_table_of_steps(tmp_path, made):
 def test_scores_on_fresh_seeds_stand_beside_those_that_chose(tmp_path, made):
     fresh = {"chosen_scores": {"score/choice": 0.4}, "chosen_errors": {"score/choice": 0.05}}
     runs = named(
-        [made(tmp_path / "a", chosen_step=20, **fresh).path, made(tmp_path / "b", chosen_step=10, **fresh).path]
+        [made(tmp_path / "a", chosen_step=20, **fresh).path, made(tmp_path / "b", chosen_step=15, **fresh).path]
     )
     table = runs_table(runs)
     column = table.titles.index(("choice", "fresh seeds"))

@@ -32,7 +32,7 @@ def test_a_run_is_scored_by_the_papers_protocol(evaluated: Result) -> None:
     found = {row["score"]: row for row in scores["scores"]}
     wanted = {"identity", "identity_clip", "prompt", "memorisation", "likeness", "obedience", "drift", "choice"}
     assert set(found) == wanted  # with one picture a prompt there is no diversity
-    for name in ("identity", "prompt"):
+    for name in ("identity", "prompt", "likeness", "drift"):
         assert found[name]["low"] < found[name]["value"] < found[name]["high"]
         assert f"{found[name]['value']:.3f}" in evaluated.out
     assert len(scores["by_prompt"]) == 25
@@ -46,12 +46,20 @@ def test_a_score_is_what_its_pictures_give(evaluated: Result) -> None:
     pictures = [open_picture(made / row["file"]) for row in read_lines(made / "scores.jsonl")]
     photos = [crop_square(open_photo(file), 128) for file in sorted((ROOT / "data" / "hoanganh").glob("*.png"))]
     own = similarity(embed(pictures), embed(photos))
-    assert [row["identity"] for row in read_lines(made / "scores.jsonl")] == pytest.approx(own.tolist(), abs=1e-4)
+    assert {row["prompt"].split()[0] for row in read_lines(made / "scores.jsonl")} == {"photo", "pencil", "pop"}
+    assert [row["score/identity"] for row in read_lines(made / "scores.jsonl")] == pytest.approx(own.tolist(), abs=1e-4)
 
 
-def test_a_diffusers_folder_needs_its_base_and_its_subject(
-    commands: Commands, finished: Result, evaluated: Result
-) -> None:
+def test_the_base_has_neither_drifted_nor_come_nearer(commands: Commands, finished: Result) -> None:
+    made = folder(
+        commands("evaluate", f"run={finished.run.path}", "step=0", "num_inference_steps=2", "num_images_per_prompt=2")
+    )
+    found = {row["score"]: row["value"] for row in json.loads((made / "scores.json").read_text())["scores"]}
+    assert found["drift"] == pytest.approx(0, abs=1e-6)
+    assert found["obedience"] != 1  # its own pictures are of the subject's name
+
+
+def test_a_diffusers_folder_needs_its_base_and_its_subject(commands: Commands, finished: Result) -> None:
     run = f"run={finished.run.pipeline}"
     nothing = commands("evaluate", run, *FEW)
     assert nothing.code == 2
@@ -61,7 +69,7 @@ def test_a_diffusers_folder_needs_its_base_and_its_subject(
     assert half.code == 2
     assert "identifier=hoanganh photos=DIR" in half.err
     whole = folder(commands("evaluate", run, "base=tiny", *subject, *FEW))
-    same = folder(evaluated)
+    same = folder(commands("evaluate", f"run={finished.run.path}", "step=last", *FEW))
     one, other = (json.loads((made / "scores.json").read_text()) for made in (whole, same))
     assert one["scores"] == other["scores"]
 
@@ -77,6 +85,6 @@ def test_a_protocol_that_does_not_exist_is_named(commands: Commands, finished: R
 def test_every_protocol_has_25_prompts_of_the_subject(name: str) -> None:
     from omegaconf import OmegaConf
 
-    prompts = list(OmegaConf.load(ROOT / "conf" / "protocol" / f"{name}.yaml").prompts)
+    prompts = list(OmegaConf.load(ROOT / "conf" / "protocols" / f"{name}.yaml").prompts)
     assert len(set(prompts)) == 25
     assert all("{subject}" in prompt for prompt in prompts)

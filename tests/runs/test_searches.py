@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runs.command import BARE, Commands
+from runs.command import BARE, RAISE, Commands
 
 SCORED = ("callbacks.scores._target_=runs.callbacks.Scored", "max_steps=1")
 
@@ -14,27 +14,27 @@ SCORED = ("callbacks.scores._target_=runs.callbacks.Scored", "max_steps=1")
 def test_four_learning_rates(commands: Commands) -> None:
     ended = commands("train", *BARE, "sweep=lr_grid", "max_steps=0")
     assert ended.code == 0, ended.err
+    assert "sweep=" not in ended.jobs[0].info["command"]
     assert [job.path.name for job in ended.jobs] == [
         f"{n:03d}_lr-{lr}" for n, lr in enumerate(("5e-7", "1e-6", "2e-6", "4e-6"))
     ]
 
 
-def test_a_search_finds_a_front_and_goes_on_with_the_trials_that_remain(commands: Commands) -> None:
+def test_a_search_goes_on_with_the_trials_that_remain_and_past_one_that_fails(commands: Commands) -> None:
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
     two = "optimized_metric=[score/identity,score/identity]"
     command = ("train", *BARE, *SCORED, "sweep=optuna", two)
-    first = commands(*command, "hydra.sweeper.n_trials=2")
-    assert first.code == 0, first.err
+    first = commands(*command, "hydra.sweeper.n_trials=2", RAISE, "+callbacks.stop.step=1")
+    assert first.code == 1
     (sweep,) = first.outputs.glob("sweeps/*")
-    assert (len(first.jobs), trials(sweep)) == (2, 2)
-    again = commands(
-        *command,
-        "hydra.sweeper.n_trials='${remaining_trials:${hydra.sweep.dir},3}'",
-        f"hydra.sweep.dir={sweep}",
-        outputs=first.outputs,
-    )
-    assert again.code == 0, again.err
-    assert trials(sweep) == 3
+    assert [job.info["status"] for job in first.jobs] == ["failed", "failed"]
+    assert "2 job(s) of this sweep failed" in first.err
+    assert trials(sweep) == 0
+    left = "hydra.sweeper.n_trials='${remaining_trials:${hydra.sweep.dir},2}'"  # as the file has it, but for the number
+    for done in (2, 2):
+        again = commands(*command, left, f"hydra.sweep.dir={sweep}", outputs=first.outputs)
+        assert again.code == 0, again.err
+        assert trials(sweep) == done
 
 
 def trials(sweep: Path) -> int:

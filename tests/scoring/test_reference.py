@@ -67,6 +67,28 @@ def test_drift_compares_with_the_bases_pictures_of_the_same_prompts(identity):
     assert identity.drift(Pictures(around(axis(0), 4, 6), PROMPTS[:4])) > 0.8
 
 
+def test_drift_pairs_by_prompt_whatever_the_order(identity):
+    of_class = Pictures(around(axis(0) + axis(1), 4, 6), [0, 1, 2, 3])  # one of each prompt; the base has two
+    first = [PROMPTS.index(prompt) for prompt in range(4)]
+    shuffled = torch.tensor([6, 0, 2, 4, 1, 7, 3, 5])
+    other = replace(identity, base=Pictures(identity.base.features[shuffled], [PROMPTS[n] for n in shuffled.tolist()]))
+    floor = mean_cosine(identity.base.features[first], list(identity.photos))
+    value = mean_cosine(of_class.features, list(identity.photos))
+    assert identity.drift(of_class) == pytest.approx(
+        (value - floor) / (float(identity.among_photos.mean()) - floor), rel=1e-4
+    )
+    matched = other.base.matching([3, 0])
+    assert torch.equal(matched.features, identity.base.features[[6, 0]])
+    with pytest.raises(ValueError, match="not as many"):
+        identity.base.matching([0, 0, 0])
+
+
+def test_the_picture_that_falls_short_is_judged_by_what_its_prompt_gives(clip):
+    weak = Pictures(torch.cat([clip.base.features[:7], around(axis(9), 1, 3)]), PROMPTS)
+    assert int(clip.shortfall(weak).argmax()) == 7
+    assert clip.shortfall(clip.base).reshape(4, 2).mean(1).tolist() == pytest.approx([0.0] * 4, abs=1e-6)
+
+
 def test_photos_of_many_people_or_one_photo_copied_measure_nothing(identity):
     strangers = replace(identity, photos=around(torch.zeros(16), 6, 0))
     assert "hardly more alike" in (strangers.why_not_measurable or "")

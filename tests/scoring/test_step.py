@@ -40,11 +40,15 @@ def test_every_score_is_there_and_is_its_own_formula(identity, clip):
     assert found.scores["diversity"] == pytest.approx(float(diversity(by_clip.features, PROMPTS).mean()))
     assert found.scores["choice"] == pytest.approx(choice(identity, clip, by_identity, by_clip))
     assert found.scores["obedience"] == pytest.approx(clip.obedience(by_clip))
-    assert set(found.errors) == set(found.scores) - {"diversity"}
+    assert set(found.errors) == set(found.intervals) == set(found.scores) - {"diversity", "memorisation"}
+    low, high = found.intervals["likeness"].low, found.intervals["likeness"].high
+    assert (high - low) / 2 == pytest.approx(4.303 * found.errors["likeness"])  # three prompts: two degrees of freedom
     assert all(error >= 0 for error in found.errors.values())
     assert found.copies == [int(which) if flag else None for flag, which in zip(*clip.copies(by_clip), strict=True)]
     assert found.most_drifted == int(similarity(of_class.identity.features, identity.photos).argmax())
-    for name, interval in found.intervals.items():
+    assert found.least_obedient == int(clip.shortfall(by_clip).argmax())
+    for name in found.intervals.keys() & found.pictures.keys():
+        interval = found.intervals[name]
         assert interval.mean == pytest.approx(float(found.pictures[name].mean()), rel=1e-5)
         assert len(found.pictures[name]) == 6
 

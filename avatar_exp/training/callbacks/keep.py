@@ -24,7 +24,7 @@ class Keep(EverySteps):
     def __init__(self, run: Run, steps: list[int], choose: str, metric: str | list[str], max_drift: float) -> None:
         super().__init__(every=1)
         self.run, self.steps, self.choose, self.max_drift = run, set(steps), choose, max_drift
-        self.metric = metric if isinstance(metric, str) else metric[0]
+        self.metric = metric if isinstance(metric, str) else "score/choice"  # several are for a sweeper to weigh
         best = run.folder.info.get("best_step")  # of a run that goes on
         self.best = None if best is None else self._candidate(int(best))
 

@@ -127,9 +127,10 @@ class Scores(EverySteps):
             for alarm in alarms(standing(step, one), photos, self.max_drift):
                 own = [s.file for s in samples if s.concept == number and s.of_class == (alarm.kind == "drift")]
                 picture = None if alarm.picture is None else own[alarm.picture]
-                raised.append({**asdict(alarm), "picture": picture, "concept": number})
+                whose = f"{self.run.concepts[number].identifier}: " if len(found) > 1 else ""
+                raised.append({**asdict(alarm), "text": whose + alarm.text, "picture": picture, "concept": number})
         known = {
-            scored: (scores["score/likeness"], self.run.errors.get(scored, {}).get("score/likeness", 0.0))
+            scored: (scores["score/likeness"], self.run.errors.get(scored, {}).get("score/likeness", math.nan))
             for scored, scores in self.run.scores.items()
             if "score/likeness" in scores
         }
@@ -165,7 +166,6 @@ def as_metrics(found: Sequence[Scored]) -> tuple[dict[str, float], dict[str, flo
 
 def standing(step: int, found: Scored) -> Standing:
     """What the alarms look at."""
-    prompt = found.pictures.get("prompt")
     return Standing(
         step,
         found.scores.get("obedience", math.nan),
@@ -173,7 +173,7 @@ def standing(step: int, found: Scored) -> Standing:
         found.scores.get("drift", math.nan),
         found.errors.get("drift", math.nan),
         found.copies,
-        None if prompt is None else int(prompt.argmin()),
+        found.least_obedient,
         found.most_drifted,
     )
 
