@@ -4,7 +4,7 @@
     python -m benchmarks.dreambooth --test          every setting of SETTINGS on the test identities, into the card
 
 Needs ``python -m benchmarks.judge`` before. What is done is not done again. A JSON file for each person, and a sheet of
-pictures for each kept step, lie in the work folder, under dreambooth/.../NAME/. The defaults of ``conf/model/tiny.yaml``
+pictures for each kept step, lie in the work folder, under dreambooth/. The defaults of ``conf/model/tiny.yaml``
 were chosen on DEVELOPMENT; TEST is for the figures of the card alone.
 """
 
