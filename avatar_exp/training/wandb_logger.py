@@ -111,9 +111,9 @@ class WandbRun(Logger):
         known = set(wandb.Settings.model_fields)
         settings = wandb.Settings(**{key: value for key, value in PRIVATE.items() if key in known})
         Path(save_dir).mkdir(parents=True, exist_ok=True)
-        for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):  # else in the home folder
-            if os.environ.get(name, STAGING).endswith(STAGING):
-                os.environ[name] = str(Path(save_dir).resolve() / STAGING)
+        for place in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):  # else in the home folder
+            if os.environ.get(place, STAGING).endswith(STAGING):
+                os.environ[place] = str(Path(save_dir).resolve() / STAGING)
         arguments: dict[str, Any] = {
             "project": project, "entity": entity, "group": group, "name": name, "id": run_id, "tags": list(tags),
             "dir": save_dir, "config": dict(config), "resume": "allow", "reinit": "finish_previous",

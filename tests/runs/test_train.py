@@ -13,7 +13,7 @@ from avatar_exp.sampling import Request
 from runs.command import BARE, KEPT, RAISE, SHORT, Commands, Result, unlike, weights
 
 PROMPTS = 8  # of conf/scoring/default.yaml
-OF_CLASS = 4
+OF_CLASS = 8
 SCORES = {  # with one seed there are no pairs for diversity
     f"score/{name}"
     for name in ("identity", "identity_clip", "likeness", "drift", "prompt", "obedience", "memorisation", "choice")
@@ -68,7 +68,7 @@ def test_run_json_says_what_was_run_and_how_it_ended(finished: Result) -> None:
     assert set(info["scores"]) == {"0", "2", "4"}
     assert set(info["scores"]["4"]) == SCORES
     assert set(info["embedders"]) == {"score/identity", "score/identity_clip"}
-    assert set(info["errors"]["4"]) == SCORES
+    assert set(info["errors"]["4"]) == SCORES - {"score/memorisation"}
     assert info["best_reason"].startswith(("choice ", "the class drifted"))
     assert set(info["front"]) <= {2, 4}
     assert info["best_step"] in (2, 4)

@@ -338,6 +338,7 @@ class TestAlarms:
 
     def raised(self, scores, step, **values):
         scores.run.scores[step] = {"score/likeness": values.pop("likeness", step / 100)}
+        scores.run.errors[step] = {"score/likeness": 0.01}
         scores._alarms(step, [Scored({}, **values)], scores.samples)
         return scores.run.folder.info.get("alarms", [])
 
