@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 SURE = 2.0  # standard errors
-COPIED = 0.25  # of the pictures of a step: by chance a few lie near a photo
+COPIED = 0.25  # of the pictures of a step, of one photo, or twice that of any: by chance a few lie near a photo
 IGNORED = 0.5  # of the way from the base's obedience down to pictures of other prompts
 MUCH_LONGER = 2.0  # times the steps that the best likeness took
 
@@ -46,9 +46,11 @@ def drifts(now: Standing, max_drift: float) -> Alarm | None:
 def copies(now: Standing, photos: Sequence[str]) -> Alarm | None:
     """Too many pictures are nearer to a photo than photos are to each other."""
     found = Counter(number for number in now.copies if number is not None)
-    if not found or found.total() <= COPIED * len(now.copies):
+    if not found:
         return None
     photo, times = found.most_common(1)[0]
+    if times <= COPIED * len(now.copies) and found.total() <= 2 * COPIED * len(now.copies):
+        return None
     text = f"samples copy {photos[photo]} ({times} of {found.total()} copies among {len(now.copies)} pictures)"
     return Alarm(now.step, "copies", text, list(now.copies).index(photo))
 

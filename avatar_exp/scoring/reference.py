@@ -75,8 +75,14 @@ class Reference:
         return replace(self, base=self.base.without(prompt))
 
 
+@dataclass(frozen=True, kw_only=True)
 class IdentityReference(Reference):
-    """In the identity embedder: likeness, and the drift of the class."""
+    """In the identity embedder: likeness, and the drift of the class.
+
+    ``class_before``: the base's counterparts of the pictures that drift is measured on, one by one.
+    """
+
+    class_before: Pictures | None = None
 
     @cached_property
     def among_photos(self) -> Tensor:
@@ -116,9 +122,16 @@ class IdentityReference(Reference):
         """The same of the class, from the base's on the same prompts and seeds (0) to everybody is the subject (1).
 
         Args:
-            of_class: by the trained weights; of each prompt as many as there are, by the first seeds of ``base``.
+            of_class: by the trained weights; counterparts of ``class_before``, or of ``base`` by the first seeds of
+                each prompt.
         """
-        return self._relative(of_class.features, self.base.matching(of_class.prompts).features)
+        before = self.base if self.class_before is None else self.class_before
+        return self._relative(of_class.features, before.matching(of_class.prompts).features)
+
+    def without(self, prompt: int) -> Self:
+        """The reference as if a prompt had not been asked for."""
+        before = None if self.class_before is None else self.class_before.without(prompt)
+        return replace(super().without(prompt), class_before=before)
 
 
 @dataclass(frozen=True, kw_only=True)

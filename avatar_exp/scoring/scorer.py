@@ -46,7 +46,12 @@ class Scorer:
         return {metric: one.name for metric, one in named.items() if one}
 
     def against(
-        self, photos: Sequence[Image.Image], held_out: Sequence[Image.Image], base: Drawn, texts: Sequence[str]
+        self,
+        photos: Sequence[Image.Image],
+        held_out: Sequence[Image.Image],
+        base: Drawn,
+        texts: Sequence[str],
+        class_before: Drawn | None = None,
     ) -> Against:
         """Measure photos and base once.
 
@@ -54,6 +59,7 @@ class Scorer:
             photos: that were trained on; ``held_out``: photos that were not, to be compared with instead, if any.
             base: pictures of the class by the untrained base.
             texts: the prompts with the class instead of the subject, by their numbers.
+            class_before: the base's counterparts of the class pictures to be scored, if they are not in ``base``.
         """
         compared_with, trained_on = (held_out, photos) if held_out else (photos, ())
 
@@ -62,7 +68,10 @@ class Scorer:
 
         identity = clip = None
         if self.identity:
-            identity = IdentityReference(base=seen_by(self.identity, base), **features(self.identity))
+            before = seen_by(self.identity, class_before) if class_before and class_before.images else None
+            identity = IdentityReference(
+                base=seen_by(self.identity, base), class_before=before, **features(self.identity)
+            )
         if self.clip and self.clip.reads_text:
             words = self.clip.texts(texts)
             clip = ClipReference(base=seen_by(self.clip, base), texts=words, **features(self.clip))

@@ -40,11 +40,13 @@ def test_prompts_are_ignored_when_surely_half_their_hold_is_gone(obedience, erro
 
 
 def test_copies_name_the_photo_and_show_the_first_copy():
-    copied = (None,) * 10 + (7, 2, 7, 7, 7, None)
+    copied = (None,) * 10 + (7, 7, 7, 7, 7, 2)
     (alarm,) = alarms(Standing(300, copies=copied), PHOTOS, 0.2)
     assert (alarm.step, alarm.kind, alarm.picture) == (300, "copies", 10)
     assert "07.png" in alarm.text
     assert kinds(copies=(None,) * 12 + (7,) * 4) == []  # a quarter is not more than a quarter
+    assert kinds(copies=(None,) * 9 + (1, 2, 3, 4, 5, 6, 7)) == []  # of many photos a few each, by chance
+    assert kinds(copies=(None,) * 4 + (1, 2, 3, 4) * 3) == ["copies"]
 
 
 def test_an_alarm_shows_the_picture_it_is_about():

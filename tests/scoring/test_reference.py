@@ -83,6 +83,14 @@ def test_drift_pairs_by_prompt_whatever_the_order(identity):
         identity.base.matching([0, 0, 0])
 
 
+def test_drift_may_have_counterparts_of_its_own(identity):
+    before, after = Pictures(around(axis(2), 4, 8), [0, 1, 2, 3]), Pictures(around(axis(2), 4, 8), [0, 1, 2, 3])
+    own = replace(identity, class_before=before)
+    assert own.drift(after) == pytest.approx(0, abs=1e-6)
+    assert own.without(2).drift(after.without(2)) == pytest.approx(0, abs=1e-6)
+    assert identity.drift(after) != pytest.approx(0, abs=1e-3)
+
+
 def test_the_picture_that_falls_short_is_judged_by_what_its_prompt_gives(clip):
     weak = Pictures(torch.cat([clip.base.features[:7], around(axis(9), 1, 3)]), PROMPTS)
     assert int(clip.shortfall(weak).argmax()) == 7

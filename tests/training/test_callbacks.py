@@ -246,13 +246,12 @@ def test_a_concept_may_bring_its_own_prompts(run):
     ]  # fmt: skip
 
 
-def test_the_class_is_drawn_with_the_same_prompts_and_seeds(run):
-    """As many prompts as there are, before the same one again."""
+def test_the_class_is_drawn_with_the_prompts_in_turn_and_a_seed_for_each_picture(run):
     callback = pictures(run, prompts=["photo of {subject}", "{identifier} in the snow"], seeds=2, class_pictures=3)
     subjects, of_class = callback.wanted()[:4], callback.wanted()[4:]
     assert all(one.of_class for one in of_class)
     assert [(one.request.prompt, one.request.seed) for one in of_class] == [
-        ("photo of person", 1337), ("person in the snow", 1337), ("photo of person", 1338),
+        ("photo of person", 1337), ("person in the snow", 1338), ("photo of person", 1339),
     ]  # fmt: skip
     assert not any(one.of_class for one in subjects)
 

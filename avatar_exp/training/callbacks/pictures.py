@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytorch_lightning as pl
@@ -48,13 +48,17 @@ class Series:
             for k in range(self.seeds)
         ]
 
-    def of_class(self, count: int | None = None) -> list[Wanted]:
-        """For each concept, the first ``count`` pictures of the class, or all: seed by seed, of all prompts."""
+    def of_class(self, count: int) -> list[Wanted]:
+        """For each concept ``count`` pictures of the class: the prompts in turn, each picture with a seed of its own.
+
+        Pictures that begin with the same noise are too much alike to tell what has become of everybody.
+        """
         found = []
         for number in range(len(self.run.concepts)):
-            own = [one for one in self.wanted(of_class=True) if one.concept == number]
-            own.sort(key=lambda one: one.request.seed)  # stable: all prompts with the first seed, then with the next
-            found += own[:count]
+            own = [one for one in self.wanted(of_class=True) if one.concept == number][:: self.seeds]
+            for k in range(count):
+                one = own[k % len(own)]
+                found.append(replace(one, request=replace(one.request, seed=self.run.seed + self.offset + k)))
         return found
 
 

@@ -39,10 +39,12 @@ class Scores(EverySteps):
         sampler: Mapping[str, Any],
         batch_size: int,
         max_drift: float,
+        class_pictures: int = 0,
     ) -> None:
         """Load the embedders now: if one is missing, say so here and go on without it, not after 800 steps."""
         super().__init__(every)
         self.run, self.batch_size, self.max_drift = run, batch_size, max_drift
+        self.class_pictures = class_pictures
         self.series = Series(run, list(prompts), seeds, dict(sampler))
         components = run.components
         self.scorer = scorer(clip, identity, components.path, components.device) if every else Scorer(None, None)
@@ -54,19 +56,23 @@ class Scores(EverySteps):
         if not self.scorer.names:
             return
         with self.run.phases.phase("reference pictures") as tick:
-            wanted = self.series.of_class()  # in the order in which a step draws the first of them
+            compared, before = self.series.wanted(of_class=True), self.series.of_class(self.class_pictures)
+            wanted = [*compared, *before]
             requests = [one.request for one in wanted]
             files = stored_pictures(self.run.components, self.run.store, requests, self.batch_size, tick)
         for number in range(len(self.run.concepts)):
-            own = [(one, file) for one, file in zip(wanted, files, strict=True) if one.concept == number]
-            base = Drawn([open_picture(file) for _, file in own], [one.prompt_number for one, _ in own])
+            own = [(one, open_picture(file)) for one, file in zip(wanted, files, strict=True) if one.concept == number]
+            base, class_before = (
+                Drawn([image for _, image in part], [one.prompt_number for one, _ in part])
+                for part in (own[: len(own) - self.class_pictures], own[len(own) - self.class_pictures :])
+            )
             texts = {one.prompt_number: one.request.prompt for one, _ in own}
             photos, held_out = (
                 [crop_square(open_photo(photo), self.run.resolution) for photo in sets[number]]
                 for sets in (self.run.trained_on, self.run.held_out)
             )
             self.against.append(
-                self.scorer.against(photos, held_out, base, [text for _, text in sorted(texts.items())])
+                self.scorer.against(photos, held_out, base, [text for _, text in sorted(texts.items())], class_before)
             )
             identity = self.against[-1].identity
             if identity and identity.why_not_measurable:
