@@ -36,8 +36,8 @@ class Alarm:
 
 
 def drifts(now: Standing, max_drift: float) -> Alarm | None:
-    """The class has moved towards the subject: surely, and by more than a chosen step may."""
-    if not (now.drift > max_drift and now.drift - SURE * now.drift_error > 0):
+    """The class has moved towards the subject by more than a chosen step may, even less a standard error."""
+    if not now.drift - now.drift_error > max_drift:
         return None
     text = f"the class drifts: {now.drift:.2f} of the way to the subject (at most {max_drift:g} is fine)"
     return Alarm(now.step, "drift", text, now.most_drifted)
