@@ -52,7 +52,8 @@ def complaints_and_requests(window, folder):
     said = [
         one for one in window.events if one.get("method") in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled")
     ]
-    said += [one for one in window.events if one.get("method") == "Log.entryAdded" and "gone.png" not in str(one)]
+    logged = [one for one in window.events if one.get("method") == "Log.entryAdded" and "gone.png" not in str(one)]
+    said += [one for one in logged if one["params"]["entry"]["level"] in ("warning", "error")]
     assert said == []
     asked = [e["params"]["request"]["url"] for e in window.events if e.get("method") == "Network.requestWillBeSent"]
     assert {one for one in asked if not one.startswith(("blob:", "data:", folder.as_uri()))} == set()

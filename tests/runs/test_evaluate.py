@@ -55,7 +55,7 @@ def test_the_base_has_neither_drifted_nor_come_nearer(commands: Commands, finish
         commands("evaluate", f"run={finished.run.path}", "step=0", "num_inference_steps=2", "num_images_per_prompt=2")
     )
     found = {row["score"]: row["value"] for row in json.loads((made / "scores.json").read_text())["scores"]}
-    assert found["drift"] == pytest.approx(0, abs=1e-6)
+    assert found["drift"] == pytest.approx(0, abs=1e-3)
     assert found["obedience"] != 1  # its own pictures are of the subject's name
 
 
