@@ -36,6 +36,7 @@ def job(config: DictConfig, origin: Origin) -> None:
     check_torchvision()
     import_quietly()
     from avatar_exp.progress import Phases
+    from avatar_exp.sampling import draw_all
     from avatar_exp.scoring.scorer import Drawn, scorer
 
     run, phases = RunFolder(Path(config.run)), Phases()
@@ -55,7 +56,7 @@ def job(config: DictConfig, origin: Origin) -> None:
     asked = requests(config, [concept.fill(prompt) for prompt in prompts], side)
     once = requests(config, of_class, side)[:: config.num_images_per_prompt]
     with phases.phase("pictures") as tick:
-        images = drawn(components, [*asked, *once], config.batch_size, tick)
+        images = [image for image, _ in draw_all(components, [*asked, *once], config.batch_size, tick)]
     subject, same_class = images[: len(asked)], images[len(asked) :]
     found = by.score(against, Drawn(subject, numbers), Drawn(same_class, range(len(prompts))))
     write(origin.folder, config, asked, subject, found, by, fingerprint)
@@ -160,17 +161,6 @@ def base_pictures(
 
     files = stored_pictures(components, Store(Path(config.store)), asked, config.batch_size, tick)
     return [open_picture(file) for file in files]
-
-
-def drawn(components: "Components", asked: "Sequence[Request]", batch_size: int, tick: "Tick") -> "list[Image.Image]":
-    """Pictures by trained weights."""
-    from avatar_exp.sampling import sample
-
-    images = []
-    for image, _ in sample(components, asked, batch_size):
-        images.append(image)
-        tick(len(images), len(asked))
-    return images
 
 
 def measured(

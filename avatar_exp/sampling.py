@@ -87,6 +87,17 @@ def sample(
             yield to_image(picture), {**asdict(request), **made_by}
 
 
+def draw_all(
+    components: Components, requests: Sequence[Request], batch_size: int, tick: Tick
+) -> list[tuple[Image.Image, Record]]:
+    """The same, all of them, telling ``tick`` how far it is."""
+    found = []
+    for picture in sample(components, requests, batch_size):
+        found.append(picture)
+        tick(len(found), len(requests))
+    return found
+
+
 def denoise(components: Components, batch: Sequence[Request], watch: Watch | None = None) -> Tensor:
     """[B, C, H, W] latents of a batch that shares its settings; to be called within ``components.inference()``.
 

@@ -10,8 +10,6 @@ were chosen on DEVELOPMENT; TEST is for the figures of the card alone.
 
 import argparse
 import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from avatar_exp.tiny import world
 from avatar_exp.tiny.bench import write_json
 from benchmarks.base import write_card
 from benchmarks.curve import drawing, points
-from benchmarks.subject import NAME, OF_A_PERSON, SAMPLES, Tools, base_rates, look, obedience, row, tools_of
+from benchmarks.subject import OF_A_PERSON, SAMPLES, Tools, base_rates, look, obedience, row, tools_of, trained
 
 DEVELOPMENT = (800001, 800002, 800003, 800004)
 TEST = (900001, 900002, 900003, 900004, 900005)
@@ -44,13 +42,8 @@ SETTINGS: Mapping[str, Sequence[str]] = {
 
 def train(tools: Tools, name: str, seed: int, overrides: Sequence[str]) -> Path:
     """One run of the plain command; only pictures and scores on the way are left out, which change nothing."""
-    run = tools.folder / name / f"run-{seed}"
-    if not (run / "pipeline" / "model_index.json").is_file():
-        command = [sys.executable, "-m", "avatar_exp.train", f"concept={NAME}", "model=tiny", "logger=none"]
-        command += [f"concept.instance_data_dir={tools.album(seed)}", "sample_every=0", "score_every=0"]
-        command += [f"outputs={tools.folder / 'outputs'}", f"hydra.run.dir={run}", f"lr={LEARNING_RATE:g}", *overrides]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return run
+    unseen = ("sample_every=0", "score_every=0", f"lr={LEARNING_RATE:g}")
+    return trained(tools, tools.folder / name / f"run-{seed}", seed, [*unseen, *overrides])
 
 
 def measure(tools: Tools, name: str, seed: int, overrides: Sequence[str]) -> list[dict[str, Any]]:

@@ -9,8 +9,6 @@ rate without prior preservation. Every scored step is kept and judged. What is d
 
 import argparse
 import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +21,7 @@ from avatar_exp.scoring.intervals import clustered
 from avatar_exp.tiny import world
 from avatar_exp.tiny.bench import write_json
 from benchmarks.dreambooth import FAST, LEARNING_RATE, STEPS
-from benchmarks.subject import NAME, Tools, look, tools_of
+from benchmarks.subject import Tools, look, tools_of, trained
 
 TEST = tuple(range(910001, 910009))
 FAST_RATE = f"lr={FAST * LEARNING_RATE:g}"
@@ -54,14 +52,9 @@ class State:
 def train(tools: Tools, setting: str, seed: int) -> Path:
     """One run of the plain command, all of whose scored steps keep their weights."""
     steps, overrides = SETTINGS[setting]
+    kept = ",".join(str(steps * k // 4) for k in (1, 2, 3))
     run = tools.folder / "evidence" / setting.replace(" ", "-") / str(seed)
-    if not (run / "pipeline" / "model_index.json").is_file():
-        kept = ",".join(str(steps * k // 4) for k in (1, 2, 3))
-        command = [sys.executable, "-m", "avatar_exp.train", f"concept={NAME}", "model=tiny", "logger=none"]
-        command += [f"concept.instance_data_dir={tools.album(seed)}", f"max_steps={steps}", f"keep_steps=[{kept}]"]
-        command += [f"outputs={tools.folder / 'outputs'}", f"hydra.run.dir={run}", *overrides]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return run
+    return trained(tools, run, seed, [f"max_steps={steps}", f"keep_steps=[{kept}]", *overrides])
 
 
 def states(tools: Tools, setting: str, seed: int) -> list[State]:

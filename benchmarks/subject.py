@@ -1,5 +1,7 @@
 """What a set of weights makes of a drawn person: attributes, obedience, likeness, and what became of the class."""
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +71,15 @@ def tools_of(work: Path) -> Tools:
     judge = file_hash(work / "judge" / "judge.pt")[:8]
     folder = work / "dreambooth" / f"base-{load('tiny').fingerprint[:8]}-judge-{judge}"
     return Tools(load_judge(work), Embedder("tiny/identity", torch.device("cpu")), folder.resolve())
+
+
+def trained(tools: Tools, run: Path, seed: int, overrides: Sequence[str]) -> Path:
+    """The folder of a person's run by the plain command, made if it is not there."""
+    if not (run / "pipeline" / "model_index.json").is_file():
+        command = [sys.executable, "-m", "avatar_exp.train", f"concept={NAME}", "model=tiny", "logger=none"]
+        command += [f"concept.instance_data_dir={tools.album(seed)}", f"outputs={tools.folder / 'outputs'}"]
+        subprocess.run([*command, f"hydra.run.dir={run}", *overrides], check=True, stdout=subprocess.DEVNULL)
+    return run
 
 
 def prompts() -> Iterator[tuple[str, dict[str, str]]]:

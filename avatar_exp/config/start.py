@@ -131,11 +131,7 @@ def start(
         try:
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(task)()
         finally:
-            told = {origin.folder for origin, _ in failed}
-            for job_folder in end_of_sweep():  # those of other processes are only told there
-                if job_folder.path not in told:
-                    info = job_folder.info
-                    failed.append((Origin(job_folder.path, info.get("overrides", [])), str(info.get("error"))))
+            failed += _failed_elsewhere(failed)
         if failed and isinstance(failed[0][1], Exception):
             raise failed[0][1]
     except (UserError, HydraException, OmegaConfBaseException) as error:
@@ -152,6 +148,13 @@ def start(
             print(f"  {origin.folder.name}  ({' '.join(origin.overrides)})\n    {fault}\n    log: "
                   f"{origin.folder / name}.log", file=sys.stderr)  # fmt: skip
         sys.exit(1)
+
+
+def _failed_elsewhere(failed: Sequence[tuple[Origin, Exception | str]]) -> list[tuple[Origin, Exception | str]]:
+    """The end of a sweep: its jobs that failed in other processes, which this one has not been told of."""
+    told = {origin.folder for origin, _ in failed}
+    others = [(folder, folder.info) for folder in end_of_sweep() if folder.path not in told]
+    return [(Origin(folder.path, info.get("overrides", [])), str(info.get("error"))) for folder, info in others]
 
 
 def _log_to(file: Path) -> None:

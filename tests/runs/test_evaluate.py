@@ -55,7 +55,8 @@ def test_the_base_has_neither_drifted_nor_come_nearer(commands: Commands, finish
         commands("evaluate", f"run={finished.run.path}", "step=0", "num_inference_steps=2", "num_images_per_prompt=2")
     )
     found = {row["score"]: row["value"] for row in json.loads((made / "scores.json").read_text())["scores"]}
-    assert found["drift"] == pytest.approx(0, abs=1e-3)
+    # Drawn in other batches than the stored ones, so that a pixel may differ by one level of 255 (4e-6 was seen).
+    assert found["drift"] == pytest.approx(0, abs=1e-5)
     assert found["obedience"] != 1  # its own pictures are of the subject's name
 
 

@@ -15,7 +15,10 @@ const enlarge = (run, sheet, number) => {
   dialog.querySelector(".caption").textContent =
     `${gallery.columns[column]} \u00b7 seed ${seed} \u00b7 ${names.length > 1 ? `${run.name} \u00b7 ` : ""}${named(sheet.step)}`;
   for (const button of find("[data-move]", dialog)) button.disabled = !beside(Number(button.dataset.move));
-  if (!dialog.open) dialog.showModal();
+  if (!dialog.open) {
+    dialog.showModal();
+    dialog.querySelector(".close").focus();
+  }
 };
 
 // The same prompt and seed of this run, a step earlier or later.

@@ -10,7 +10,7 @@ from PIL import Image
 
 from avatar_exp.pictures import grid, open_picture, read_record, save_picture
 from avatar_exp.run_folder import RunFolder, append_line, read_lines
-from avatar_exp.sampling import Record, Request, sample, stored_pictures
+from avatar_exp.sampling import Record, Request, draw_all, stored_pictures
 from avatar_exp.training.callbacks.every import EverySteps
 from avatar_exp.training.run import Run, Sample, TakesPictures
 
@@ -103,14 +103,10 @@ class Pictures(EverySteps):
         if trainer.is_global_zero:
             wanted = self.wanted()
             with self.run.phases.phase("pictures", announce=False) as tick:
-                images, records = [], []
+                requests = [one.request for one in wanted]
                 with module.average.applied() if module.average else nullcontext():
-                    drawn = sample(self.run.components, [one.request for one in wanted], self.batch_size)
-                    for done, (image, record) in enumerate(drawn, 1):
-                        images.append(image)
-                        records.append(record)
-                        tick(done, len(wanted))
-            self._keep(trainer, step, wanted, images, records)
+                    drawn = draw_all(self.run.components, requests, self.batch_size, tick)
+            self._keep(trainer, step, wanted, [image for image, _ in drawn], [record for _, record in drawn])
         trainer.strategy.barrier()
 
     def _keep(

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 from avatar_exp.data.photos import crop_square, open_photo
 from avatar_exp.pictures import open_picture
 from avatar_exp.run_folder import append_line
-from avatar_exp.sampling import sample, stored_pictures
+from avatar_exp.sampling import draw_all, stored_pictures
 from avatar_exp.scoring.alarms import Standing, alarms, stopped
 from avatar_exp.scoring.scorer import Against, Drawn, Scorer, scorer
 from avatar_exp.scoring.step import Scored, mean_of
@@ -111,13 +111,10 @@ class Scores(EverySteps):
             return
         wanted = replace(self.series, offset=FRESH).wanted()
         with self.run.phases.phase("scores on fresh seeds") as tick:
-            images = []
-            for image, _ in sample(self.run.components, [one.request for one in wanted], self.batch_size):
-                images.append(image)
-                tick(len(images), len(wanted))
+            pictures = draw_all(self.run.components, [one.request for one in wanted], self.batch_size, tick)
             found = []
             for number, against in enumerate(self.against):
-                own = [(w, image) for w, image in zip(wanted, images, strict=True) if w.concept == number]
+                own = [(w, image) for w, (image, _) in zip(wanted, pictures, strict=True) if w.concept == number]
                 found.append(
                     self.scorer.score(against, Drawn([image for _, image in own], [w.prompt_number for w, _ in own]))
                 )
