@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from avatar_exp.config.decide import check_torchvision
 from avatar_exp.config.machine import import_quietly
+from avatar_exp.config.sampler import KEYS, settle_sampler
 from avatar_exp.config.start import Origin, conf_dir, start
 from avatar_exp.errors import UserError, raise_all
 from avatar_exp.run_folder import RunFolder, append_line, write_json
@@ -32,6 +33,8 @@ HIGHER_IS_BETTER = {"drift": False, "memorisation": False}
 
 def job(config: DictConfig, origin: Origin) -> None:
     """Draw by the base and by the trained weights, score, write and print."""
+    run = RunFolder(Path(config.run))
+    settle_sampler(config, run)
     raise_all("this cannot be evaluated:", faults(config))
     check_torchvision()
     import_quietly()
@@ -39,7 +42,7 @@ def job(config: DictConfig, origin: Origin) -> None:
     from avatar_exp.sampling import draw_all
     from avatar_exp.scoring.scorer import Drawn, scorer
 
-    run, phases = RunFolder(Path(config.run)), Phases()
+    phases = Phases()
     weights, base = weights_to_load(run, str(config.step)), base_to_load(config, run)
     concept = subject_of(config, run)
     prompts = protocol(config, base["path"], concept)
@@ -206,7 +209,7 @@ def write(
     ]
     content = {
         "run": str(config.run), "step": config.step, "base": base, "seed": config.seed,
-        "sampler": {key: config[key] for key in ("scheduler", "num_inference_steps", "guidance_scale")},
+        "sampler": {key: config[key] for key in KEYS},
         "prompts": len(by_prompt), "pictures": len(images),
         "embedders": by.names, "scores": rows, "by_prompt": by_prompt,
     }  # fmt: skip

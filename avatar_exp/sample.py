@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from avatar_exp.config.decide import check_torchvision, chosen_precision
 from avatar_exp.config.machine import import_quietly
+from avatar_exp.config.sampler import settle_sampler
 from avatar_exp.config.start import Origin, conf_dir, start
 from avatar_exp.errors import UserError, raise_all
 from avatar_exp.run_folder import RunFolder, append_line
@@ -22,10 +23,11 @@ log = logging.getLogger("avatar_exp")
 
 def job(config: DictConfig, origin: Origin) -> None:
     """Draw every prompt, write the PNGs and their sheet."""
+    run = RunFolder(Path(config.run))
+    settle_sampler(config, run)
     raise_all("this cannot be drawn:", faults(config))
     check_torchvision()
     import_quietly()
-    run = RunFolder(Path(config.run))
     weights = weights_to_load(run, str(config.step))
     prompts = [_filled(prompt, config, run) for prompt in asked_prompts(config, run)]
     components = load_components(weights, config.precision)

@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from avatar_exp.config.sampler import sampler_of_model
 from avatar_exp.data.photos import to_image
 from avatar_exp.models.components import Components
 from avatar_exp.models.load import load
@@ -33,6 +34,7 @@ from avatar_exp.tiny.wording import PLACES
 from benchmarks.judge import Judge, load_judge, readings
 
 COUNT = 64
+SAMPLER = sampler_of_model("tiny")
 FIRST = 600_000  # people that neither the base nor the judge has seen
 REFERENCE = 256
 TOLD = ("background", "hair_color", "hair", "glasses", "clothes_color", "skin")
@@ -110,13 +112,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.base", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("pretrain"))
     parser.add_argument("--base", default="tiny", help="tiny, or a diffusers folder with clip/ and identity/")
-    parser.add_argument("--guidance", type=float, default=Request("", 0).guidance_scale)
+    parser.add_argument("--guidance", type=float, default=SAMPLER["guidance_scale"])
+    parser.add_argument("--scheduler", default=SAMPLER["scheduler"])
     given = parser.parse_args()
     judge, base, told = load_judge(given.work), load(given.base), cases(FIRST, COUNT)
     side = base.resolution
+    sampler = {**SAMPLER, "guidance_scale": given.guidance, "scheduler": given.scheduler}
     requests = [
-        Request(full_caption(*case), seed, guidance_scale=given.guidance, height=side, width=side)
-        for seed, case in enumerate(told)
+        Request(full_caption(*case), seed, height=side, width=side, **sampler) for seed, case in enumerate(told)
     ]
     pictures = [picture for picture, _ in sample(base, requests, batch_size=16)]
     drawn = [world.portrait(*case, size=side) for case in told]
@@ -131,7 +134,7 @@ def main() -> None:
     judge_is = json.loads((given.work / "judge" / "figures.json").read_text())
     found = {
         "count": COUNT,
-        "sampler": f"{requests[0].num_inference_steps} DDIM steps, guidance {given.guidance:g}",
+        "sampler": f"{sampler['num_inference_steps']} {given.scheduler} steps, guidance {given.guidance:g}",
         "right": {name: judge_is[name] for name in TOLD},
         "reference": REFERENCE,
         "targets": TARGETS,
@@ -141,10 +144,10 @@ def main() -> None:
     rows = [pictures[i : i + 8] for i in range(0, COUNT, 8)]
     grid(rows, [""] * len(rows), [], cell=side).save(out / "samples.png")
     write_json(out / "base.json", found)
-    if given.base == "tiny" and given.guidance == Request("", 0).guidance_scale:
+    if given.base == "tiny" and sampler == SAMPLER:
         write_card("judged", found)
     (out / "captions.txt").write_text("\n".join(request.prompt for request in requests) + "\n")
-    print(f"| {COUNT} samples, guidance {given.guidance:g} | measured | target | judge on round trips |")
+    print(f"| {COUNT} samples, {found['sampler']} | measured | target | judge on round trips |")
     print("|---|---|---|---|")
     for name, value in figures.items():
         print(f"| {name} | {value:.2f} | {TARGETS.get(name, '')} | {ceiling[name]:.2f} |")

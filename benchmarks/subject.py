@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from avatar_exp.config.sampler import sampler_of_model
 from avatar_exp.data.photos import crop_square
 from avatar_exp.models.load import load
 from avatar_exp.pictures import grid, open_picture
@@ -29,6 +30,7 @@ ASKED = ("beach", "snow", "forest", "night")
 EACH = 16
 SAMPLES = 32
 BASE_SAMPLES = 128  # of "person", by the base: how often it has each attribute by chance
+SAMPLER = sampler_of_model("tiny")
 OBEYING_SEED = 1000  # of the first picture of a prompt; those of the subject and of the class begin at 0
 
 
@@ -96,7 +98,7 @@ def draw(weights: str, texts: Sequence[str], first_seed: int) -> list[Image.Imag
     """One picture of each text."""
     parts = load(weights)
     side = parts.resolution
-    requests = [Request(text, first_seed + i, height=side, width=side) for i, text in enumerate(texts)]
+    requests = [Request(text, first_seed + i, height=side, width=side, **SAMPLER) for i, text in enumerate(texts)]
     return [picture for picture, _ in sample(parts, requests, batch_size=16)]
 
 

@@ -174,11 +174,11 @@ class SampleConfig:
     prompts_file: str | None = None  # one prompt a line
     negative_prompt: str = ""
     num_images_per_prompt: int = 4
-    num_inference_steps: int = 24
-    guidance_scale: float = 7.5
+    num_inference_steps: int | None = None  # these two and scheduler, null: as the run's own pictures, else 24
+    guidance_scale: float | None = None  # else 7.5
     height: int | None = None  # null: what the model was trained at
     width: int | None = None
-    scheduler: str = "DDIM"
+    scheduler: str | None = None  # else DDIM
     seed: int = 1337
     batch_size: int = 4
     subject: str | None = None  # for {subject}; null: the run's own
@@ -212,9 +212,9 @@ class EvaluateConfig:
     photos: str | None = None  # folder of photos to compare with; null: the run's own
     clip: str | None = "auto"  # as in scoring
     identity: str | None = "auto"
-    num_inference_steps: int = 24
-    guidance_scale: float = 7.5
-    scheduler: str = "DDIM"
+    num_inference_steps: int | None = None  # null: as the run's own pictures, else 24
+    guidance_scale: float | None = None  # else 7.5
+    scheduler: str | None = None  # else DDIM
     seed: int = 0
     batch_size: int = 8
     precision: str | None = None

@@ -16,6 +16,7 @@ from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from avatar_exp.config import schema
+from avatar_exp.config.sampler import sampler_of_model
 from avatar_exp.config.start import _keys, conf_dir, explain, register
 from avatar_exp.config.targets import config_target_faults, target_faults
 from avatar_exp.data.concept import Concept
@@ -86,8 +87,7 @@ def test_every_configurable_argument_is_a_field_with_the_same_default(group):
 def test_sampler_settings_are_requests_fields_with_the_same_defaults():
     request = defaults(Request)
     assert defaults(schema.SamplerConfig).items() <= request.items()
-    sample = defaults(schema.SampleConfig)
-    assert {name: sample[name] for name in defaults(schema.SamplerConfig)} == defaults(schema.SamplerConfig)
+    assert set(defaults(schema.SamplerConfig)) <= set(defaults(schema.SampleConfig))
 
 
 def test_concept_keys_are_concepts_fields():
@@ -144,7 +144,7 @@ def test_every_option_composes(option):
     ],
 )
 def test_what_a_plain_option_leaves_out_is_the_schemas_default(group, option, dataclass):
-    chosen = {"concept": "hoanganh", "model": "tiny", group: option}
+    chosen = {"concept": "hoanganh", "model": "sd15", group: option}
     found = composed(*(f"{key}={value}" for key, value in chosen.items()))[group]
     schemas = OmegaConf.structured(dataclass)
     for name in set(defaults(dataclass)) - {"_target_"}:
@@ -160,12 +160,19 @@ def test_the_root_is_the_schemas():
         if name not in groups and name != "store":
             assert config[name] == value, name
     assert config.store == "outputs/store"
-    assert composed("run=x", command="sample").num_inference_steps == 24
+    assert composed("run=x", command="sample").num_inference_steps is None
 
 
 def test_tiny_has_run_lengths_of_its_own_and_a_typed_one_wins():
     assert composed("concept=hoanganh", "model=tiny").max_steps != composed("concept=hoanganh", "model=sd15").max_steps
     assert composed("concept=hoanganh", "model=tiny", "max_steps=7").trainer.max_steps == 7
+
+
+def test_tiny_has_a_sampler_of_its_own_for_the_class_and_the_samples_and_a_typed_one_wins():
+    config = composed("concept=hoanganh", "model=tiny", "scoring.sampler.guidance_scale=3")
+    assert dict(config.prior.sampler) == sampler_of_model("tiny")
+    assert dict(config.scoring.sampler) == {**sampler_of_model("tiny"), "guidance_scale": 3.0}
+    assert sampler_of_model("sd15") == defaults(schema.SamplerConfig)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,10 @@ def test_a_run_is_sampled_in_its_subjects_words(commands: Commands, finished: Re
     )
     with Image.open(pictures[1]) as image:
         assert image.size == (128, 128)
-        assert "Steps: 2, Sampler: DDIM, CFG scale: 7.5, Seed: 8, Size: 128x128" in image.info["parameters"]
+        assert (
+            "Steps: 2, Sampler: EulerAncestralDiscrete, CFG scale: 4.0, Seed: 8, Size: 128x128"
+            in image.info["parameters"]
+        )
     with Image.open(ended.pictures / "sheet.png") as sheet:
         assert sheet.width > 3 * 128
         assert sheet.height > 128

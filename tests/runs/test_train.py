@@ -110,9 +110,10 @@ def test_the_grid_has_a_row_for_each_step_and_a_column_for_each_prompt(finished:
 
 
 def test_the_pipeline_draws_in_plain_diffusers_what_the_run_drew_with_it(finished: Result) -> None:
-    from diffusers import StableDiffusionPipeline
+    from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionPipeline
 
     pipeline = StableDiffusionPipeline.from_pretrained(finished.run.pipeline)
+    pipeline.scheduler = EulerAncestralDiscreteScheduler.from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
     record = next(row for row in read_lines(finished.run.records) if row["step"] == 4)
     own = finished.run.path / record["file"]
