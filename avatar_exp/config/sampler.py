@@ -31,4 +31,4 @@ def sampler_of_model(name: str) -> dict[str, Any]:
     """The sampler that ``model=name`` draws with."""
     own = OmegaConf.load(conf_dir() / "model" / f"{name}.yaml")
     settings = OmegaConf.merge(OmegaConf.structured(SamplerConfig), OmegaConf.select(own, "scoring.sampler") or {})
-    return dict(settings)  # type: ignore[arg-type]
+    return dict(settings)
