@@ -115,7 +115,7 @@ class ScoringConfig:
     class_pictures: int = 8  # pictures of the class at each step, for its drift; 0: none
     batch_size: int = 8  # pictures drawn at once
     max_drift: float = 0.2  # most drift of the class that a chosen step may have
-    clip: str | None = "auto"  # CLIP (hub id or folder); auto: the base's own choice; null: no CLIP scores
+    clip: str | None = "auto"  # CLIP (hub id, perhaps with @revision, or folder); auto: the base's own; null: none
     identity: str | None = "auto"  # any transformers vision model; likewise
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
 

@@ -68,7 +68,9 @@ def steps_table(run: Run) -> Table:
     names = score_names(run.scores.values())
     embedders = run.info.get("embedders")
     embedders = embedders if isinstance(embedders, dict) else {}
-    titles = [("step", "")] + [(name, str(embedders.get(f"score/{name}", "")).rpartition("/")[2]) for name in names]
+    titles = [("step", "")] + [
+        (name, str(embedders.get(f"score/{name}", "")).rpartition("/")[2].partition("@")[0]) for name in names
+    ]
     rows = [
         [
             Cell(

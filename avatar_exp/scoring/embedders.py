@@ -11,20 +11,25 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenize
 
 from avatar_exp.models.locate import TINY, locate, tiny_folder
 
-# What is taken for `auto` if the base does not bring its own (the built-in one does: clip/ and identity/).
-DEFAULTS = {"clip": "openai/clip-vit-large-patch14", "identity": "facebook/dinov2-base"}
+# What is taken for `auto` if the base does not bring its own (the built-in one does: clip/ and identity/). Each at one
+# commit: scores of two years must not differ because a repository was changed in between.
+DEFAULTS = {
+    "clip": "openai/clip-vit-large-patch14@32bd64288804d66eefd0ccbe215aa642df71cc41",
+    "identity": "facebook/dinov2-base@f9e44c814b77203eaa57a6bdbbd535f21ede1415",
+}
 
 
 class Embedder:
     """Image features of one model: CLIP's projected ones, else the pooled output."""
 
     def __init__(self, name: str, device: torch.device, batch_size: int = 32) -> None:
-        """Load ``name``: a hub id, a folder, ``tiny/clip`` or ``tiny/identity``.
+        """Load ``name``: a hub id, perhaps with ``@revision``, a folder, ``tiny/clip`` or ``tiny/identity``.
 
         Raises:
             UserError: if it is not there and cannot be fetched.
         """
-        folder = locate(name)
+        path, _, revision = (name, "", "") if Path(name).is_dir() else name.partition("@")
+        folder = locate(path, revision=revision or None)
         self.name, self.device, self.batch_size = name, device, batch_size
         named = (AutoConfig.from_pretrained(folder, local_files_only=True).architectures or [""])[0]
         kind = getattr(transformers, named) if named.endswith("WithProjection") else AutoModel  # Auto would drop it

@@ -1,5 +1,8 @@
 """Features of any vision model of transformers, one picture at a time or many."""
 
+import re
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -79,9 +82,22 @@ def test_features_do_not_depend_on_the_batch(saved):
     assert len({tuple(row) for row in many.tolist()}) == len(IMAGES)
 
 
-def test_a_model_that_is_not_here_is_named():
-    with pytest.raises(UserError, match="facebook/dinov2-base"):
+def test_a_model_that_is_not_here_is_named_with_its_revision():
+    with pytest.raises(UserError, match=r"hf download facebook/dinov2-base --revision abc ") as error:
+        Embedder("facebook/dinov2-base@abc", torch.device("cpu"))
+    assert "'facebook/dinov2-base'" in str(error.value)
+    with pytest.raises(UserError, match=r"hf download facebook/dinov2-base --include"):
         Embedder("facebook/dinov2-base", torch.device("cpu"))
+
+
+def test_the_known_embedders_are_pinned_to_a_commit():
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", name) for name in DEFAULTS.values())
+
+
+def test_a_folder_may_have_an_at_sign_in_its_name(saved, tmp_path):
+    folder, _ = saved
+    shutil.copytree(folder, tmp_path / "a@b")
+    assert torch.equal(*(Embedder(str(one), torch.device("cpu"))(IMAGES) for one in (folder, tmp_path / "a@b")))
 
 
 @pytest.mark.parametrize("kind", ["clip", "identity"])
