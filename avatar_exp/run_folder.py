@@ -171,6 +171,11 @@ class RunFolder:
         """One self-contained page."""
         return self.path / "report.html"
 
+    @property
+    def fresh_samples(self) -> Path:
+        """The chosen weights on seeds that had no part in choosing them."""
+        return self.samples / "fresh"
+
     def kept_step(self, step: int) -> Path:
         """The weights of a step named in ``keep_steps``, as a diffusers folder."""
         return self.path / f"pipeline_step_{step:05d}"

@@ -72,7 +72,7 @@ def train(config: DictConfig, folder: RunFolder, origin: Origin) -> sweep_jobs.V
         build.announce_logger(config, concepts)
     run = build.run(config, folder, concepts, device, phases)
     say_tiny(run)
-    disk.say(config, run.components, folder.path, in_sweep=origin.sweep is not None)
+    disk.say(config, run.components, folder.path, sweep_jobs.jobs_left(origin.sweep) if origin.sweep else None)
     sets = build.training_sets(config, run)
     with loggers(config, run, origin) as opened:
         trainer = fit(config, run, sets, opened)

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -25,9 +26,10 @@ def need(config: DictConfig, components: Components) -> dict[str, float]:
     moments = 2 * (1 if "8bit" in str(config.optimizer.get("_target_")) else FP32)
     averages = 0 if config.model.ema is None else FP32
     found = {}
-    kept = len(config.keep_steps) + (config.save != "none")
-    if kept and config.max_steps:
-        found["weights"] = kept * pipeline / 1e9
+    if config.save != "none" and config.max_steps:
+        found["weights"] = pipeline / 1e9
+    if config.keep_steps and config.max_steps:
+        found["kept steps"] = len(config.keep_steps) * pipeline / 1e9
     if config.checkpoint_every and config.max_steps:
         found["checkpoint, while it trains"] = 2 * trained * (FP32 + moments + averages) / 1e9  # the new beside the old
     if config.choose == "best" and config.max_steps:
@@ -35,14 +37,28 @@ def need(config: DictConfig, components: Components) -> dict[str, float]:
     return found
 
 
-def say(config: DictConfig, components: Components, folder: Path, in_sweep: bool) -> None:
-    """One line; a warning where there is not enough."""
+def need_of_sweep(config: DictConfig, wanted: Mapping[str, float], jobs: int) -> dict[str, float]:
+    """The same of the jobs of a sweep, one after the other: what is there only while a job trains counts once.
+
+    ``save=all`` keeps the weights of every job, ``best_of_sweep`` those of the best beside the newest's.
+    """
+    times = {"weights": min(jobs, 2) if config.save == "best_of_sweep" else jobs, "kept steps": jobs}
+    names = {"weights": f"weights of {jobs} jobs (save={config.save})", "kept steps": f"kept steps of {jobs} jobs"}
+    return {names.get(name, name): times.get(name, 1) * size for name, size in wanted.items()}
+
+
+def say(config: DictConfig, components: Components, folder: Path, jobs: int | None) -> None:
+    """One line; a warning where there is not enough.
+
+    Args:
+        jobs: of a sweep, this one and those to come; None for a run of its own, or where that is not known.
+    """
     wanted, free = need(config, components), shutil.disk_usage(folder).free / 1e9
     if not wanted:
         return
-    parts = ", ".join(f"{name} {size:.2g} GB" for name, size in wanted.items())
-    each = " for each job: save=all" if in_sweep and config.save == "all" else ""
-    told = f"disk: {parts}{each}; {free:.3g} GB are free"
+    if jobs:
+        wanted = need_of_sweep(config, wanted, jobs)
+    told = f"disk: {', '.join(f'{name} {size:.2g} GB' for name, size in wanted.items())}; {free:.3g} GB are free"
     if sum(wanted.values()) > free:
         log.warning("%s: it will not do. checkpoint_every=0, save=none or another outputs= take less", told)
     else:

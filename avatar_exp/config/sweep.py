@@ -1,5 +1,6 @@
 """A sweep on disk: what the folders of its jobs are called, and sweep.json, which says what each job was given."""
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from filelock import FileLock
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from avatar_exp.config.overrides import typed
 from avatar_exp.run_folder import RunFolder, safe_name, write_json
@@ -27,6 +28,26 @@ def _is_swept(override: str) -> bool:
         return bool(OverridesParser.create().parse_override(override).is_sweep_override())
     except HydraException:  # Hydra itself will say what is wrong with it
         return False
+
+
+def jobs_asked(config: DictConfig) -> int | None:
+    """How many jobs a sweep's command asks for: the trials of a search, or the product of its lists.
+
+    Args:
+        config: the whole config, with its ``hydra`` node.
+
+    Returns:
+        None if that cannot be told before (``glob(...)``).
+    """
+    sweeper = config.hydra.sweeper
+    if "n_trials" in sweeper:
+        return int(sweeper.n_trials)
+    texts = [*(f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()), *config.hydra.overrides.task]
+    overrides = OverridesParser.create().parse_overrides(texts)
+    try:
+        return math.prod(sum(1 for _ in one.sweep_string_iterator()) for one in overrides if one.is_sweep_override())
+    except (HydraException, AttributeError):
+        return None
 
 
 def job_name(number: Any, overrides: Iterable[Any]) -> str:

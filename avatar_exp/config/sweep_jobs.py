@@ -16,6 +16,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, read_write
 
 from avatar_exp.config.overrides import quote, typed
+from avatar_exp.config.sweep import jobs_asked
 from avatar_exp.errors import UserError
 from avatar_exp.run_folder import RunFolder
 
@@ -25,6 +26,7 @@ Values = float | tuple[float, ...] | None  # what a sweeper gets of a job
 
 _sweep: list[Path] = []  # of this process
 _began: list[float] = []  # when it did, in seconds since the epoch
+_asked: list[int | None] = []  # how many jobs it is to have
 
 
 class Remember(Callback):  # type: ignore[misc]
@@ -35,9 +37,15 @@ class Remember(Callback):  # type: ignore[misc]
         the folder, or each would make one.
         """
         sweep = Path(config.hydra.sweep.dir).resolve()
-        _sweep[:], _began[:] = [sweep], [time.time()]
+        _sweep[:], _began[:], _asked[:] = [sweep], [time.time()], [jobs_asked(config)]
         with read_write(config.hydra.overrides):
             config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quote(str(sweep))}")
+
+
+def jobs_left(sweep: Path) -> int | None:
+    """How many jobs of this process's sweep there are to be, the newest included; None if that is not known here."""
+    asked = _asked[0] if _asked else None
+    return None if asked is None else max(1, asked - len(jobs(sweep)) + 1)
 
 
 def end_of_sweep() -> list[RunFolder]:

@@ -4,9 +4,12 @@ import json
 import math
 
 import pytest
-from omegaconf import OmegaConf
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf, open_dict
 
 from avatar_exp.config import sweep_jobs
+from avatar_exp.config.start import conf_dir, register
+from avatar_exp.config.sweep import jobs_asked
 from avatar_exp.errors import UserError
 from avatar_exp.run_folder import RunFolder
 
@@ -110,3 +113,28 @@ def test_what_a_job_left_is_cleared_unless_it_can_go_on(tmp_path):
     job.update(status="interrupted")
     assert sweep_jobs.make_way(job)
     assert job.info["status"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("typed", "jobs"),
+    [
+        (["lr=1e-6,2e-6", "prior.weight=0.3,1.0,2", "max_steps=4"], 6),
+        (["seed=range(1,5)"], 4),
+        (["sweep=lr_grid"], 4),
+        (["sweep=lr_grid", "seed=1,2"], 8),
+        (["lr=interval(0,1)"], None),
+    ],
+)
+def test_how_many_jobs_a_command_asks_for(typed, jobs):
+    register()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        fixed = [one for one in typed if "," not in one and "(" not in one]
+        config = compose("train", ["concept=hoanganh", "model=tiny", *fixed], return_hydra_config=True)
+        with open_dict(config):
+            config.hydra.overrides.task = typed
+    assert jobs_asked(config) == jobs
+
+
+def test_of_a_search_the_trials_are_counted():
+    hydra = {"sweeper": {"n_trials": 12, "params": {}}, "overrides": {"task": []}}
+    assert jobs_asked(OmegaConf.create({"hydra": hydra})) == 12

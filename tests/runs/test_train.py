@@ -147,17 +147,17 @@ def test_the_first_lines_say_base_device_and_learning_rate(finished: Result) -> 
 
 def test_the_last_lines_say_what_came_out_and_what_to_type_next(finished: Result) -> None:
     run, lines = finished.run, finished.out.strip().splitlines()
-    *six, upload = lines[-7:]
-    assert [line.split()[0] for line in six] == ["scores", "chosen", "pictures", "report", "next", "repeat"]
-    assert "base ->" in six[0]
-    assert "last (step 4)" in six[0]
-    assert six[1] == "chosen    step 4: the last step (choose=last)"
-    assert str(run.grid) in six[2]
-    assert str(run.report) in six[3]
-    assert str(run.pipeline) in six[3]
-    assert six[4].startswith(f"next      python -m avatar_exp.sample run={run.path} prompt=")
-    assert six[5] == f"repeat    {run.info['command']}"
-    assert upload.startswith("upload    wandb sync ")
+    told = dict(line.split(maxsplit=1) for line in lines[-8:])
+    assert list(told) == ["scores", "chosen", "time", "pictures", "report", "next", "repeat", "upload"]
+    assert "base ->" in told["scores"]
+    assert "last (step 4)" in told["scores"]
+    assert told["chosen"] == "step 4: the last step (choose=last)"
+    assert re.match(r"training \d+ s; pictures and scores on the way \d+ s, \d+% of it; ", told["time"])
+    assert told["pictures"] == str(run.grid)
+    assert told["report"] == f"{run.report}  weights {run.pipeline}"
+    assert told["next"].startswith(f"python -m avatar_exp.sample run={run.path} prompt=")
+    assert told["repeat"] == run.info["command"]
+    assert told["upload"].startswith("wandb sync ")
 
 
 def test_without_a_step_the_store_is_filled_and_the_base_is_pictured(commands: Commands, tmp_path: Path) -> None:
@@ -181,6 +181,18 @@ def test_the_best_step_is_chosen_not_the_last(commands: Commands) -> None:
     chosen, first, last = (weights(folder) for folder in (run.pipeline, run.kept_step(1), run.kept_step(4)))
     assert unlike(chosen, first) == []
     assert unlike(chosen, last) != []
+
+
+def test_the_chosen_step_is_scored_again_on_seeds_that_had_no_part_in_the_choice(commands: Commands) -> None:
+    short = (*SHORT, "model=tiny", "concept=hoanganh", "logger=none", "batch_size=1", "max_steps=2", "sample_every=1")
+    run = commands("train", *short, "choose=best").run
+    chosen, again = run.info["scores"][str(run.info["chosen_step"])], run.info["chosen_scores"]
+    assert set(again) == set(chosen) - {"score/drift"}
+    assert again["score/prompt"] != chosen["score/prompt"]
+    drawn = [read_record(file) for file in sorted(run.fresh_samples.iterdir())]
+    chosen_by = {row["seed"] for row in read_lines(run.records)}
+    assert len(drawn) == PROMPTS
+    assert not {one["seed"] for one in drawn} & chosen_by
 
 
 def test_checkpoints_are_kept_when_asked_for(commands: Commands) -> None:

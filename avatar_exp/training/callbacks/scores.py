@@ -9,7 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from avatar_exp.data.photos import crop_square, open_photo
-from avatar_exp.pictures import open_picture
+from avatar_exp.pictures import open_picture, save_picture
 from avatar_exp.run_folder import append_line
 from avatar_exp.sampling import draw_all, stored_pictures
 from avatar_exp.scoring.alarms import Standing, alarms, stopped
@@ -118,6 +118,9 @@ class Scores(EverySteps):
                 found.append(
                     self.scorer.score(against, Drawn([image for _, image in own], [w.prompt_number for w, _ in own]))
                 )
+        for number, (image, record) in enumerate(pictures):
+            name = f"{number // self.series.seeds:02d}_{number % self.series.seeds}.png"
+            save_picture(image, self.run.folder.fresh_samples / name, record)
         scores, errors = as_metrics(found)
         self.run.folder.update(chosen_scores=scores, chosen_errors=errors)
 
