@@ -32,6 +32,7 @@ from avatar_exp.tiny.pictures import to_floats
 from avatar_exp.tiny.weights_card import card
 from avatar_exp.tiny.wording import PLACES
 from benchmarks.judge import Judge, load_judge, readings
+from benchmarks.markdown import head, row
 
 COUNT = 64
 SAMPLER = sampler_of_model("tiny")
@@ -147,10 +148,9 @@ def main() -> None:
     if given.base == "tiny" and sampler == SAMPLER:
         write_card("judged", found)
     (out / "captions.txt").write_text("\n".join(request.prompt for request in requests) + "\n")
-    print(f"| {COUNT} samples, {found['sampler']} | measured | target | judge on round trips |")
-    print("|---|---|---|---|")
+    print(head(f"{COUNT} samples, {found['sampler']}", "measured", "target", "round trips"))
     for name, value in figures.items():
-        print(f"| {name} | {value:.2f} | {TARGETS.get(name, '')} | {ceiling[name]:.2f} |")
+        print(row([name, f"{value:.2f}", TARGETS.get(name, ""), f"{ceiling[name]:.2f}"]))
 
 
 if __name__ == "__main__":

@@ -9,18 +9,21 @@ rate without prior preservation. Every scored step is kept and judged. What is d
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from avatar_exp.run_folder import read_json
 from avatar_exp.scoring.intervals import clustered
 from avatar_exp.tiny import world
 from avatar_exp.tiny.bench import write_json
 from benchmarks.dreambooth import FAST, LEARNING_RATE, STEPS
+from benchmarks.markdown import table
 from benchmarks.subject import Tools, look, tools_of, trained
 
 TEST = tuple(range(910001, 910009))
@@ -36,17 +39,18 @@ SETTINGS: Mapping[str, tuple[int, Sequence[str]]] = {  # steps, overrides
 class State:
     """One scored step of one run: the scores it was given, and the truth."""
 
-    setting: str
     step: int
     scores: Mapping[str, float]
     attributes: float  # share of the subject's attributes that are right
     backgrounds: float  # share of the backgrounds that were asked for
-    drift: float  # of the class, of more pictures than the run draws
 
     @property
     def worth(self) -> float:
         """What one wants: the subject, and what was asked for."""
         return (self.attributes + self.backgrounds) / 2
+
+
+Runs = Mapping[str, Mapping[int, Sequence[State]]]  # by setting and person
 
 
 def train(tools: Tools, setting: str, seed: int) -> Path:
@@ -57,21 +61,31 @@ def train(tools: Tools, setting: str, seed: int) -> Path:
     return trained(tools, run, seed, [f"max_steps={steps}", f"keep_steps=[{kept}]", *overrides])
 
 
+def judged(tools: Tools, setting: str, seed: int, step: int) -> dict[str, Any]:
+    """What the judge sees of the weights of a step; looked at once."""
+    run = train(tools, setting, seed)
+    kept, file = run / f"pipeline_step_{step:05d}", run / f"judged-{step}.json"
+    if not file.is_file():
+        weights = kept if kept.is_dir() else run / "pipeline"
+        write_json(file, look(tools, str(weights), world.identity(seed), file.with_suffix(".png")))
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
 def states(tools: Tools, setting: str, seed: int) -> list[State]:
     """The scored steps of a person's run, judged."""
-    run, person = train(tools, setting, seed), world.identity(seed)
-    scores = json.loads((run / "run.json").read_text())["scores"]
+    scores = info_of(tools, setting, seed)["scores"]
     found = []
     for step in sorted(int(step) for step in scores if step != "0"):
-        kept = run / f"pipeline_step_{step:05d}"
-        judged = run / f"judged-{step}.json"
-        if not judged.is_file():
-            weights = kept if kept.is_dir() else run / "pipeline"
-            write_json(judged, look(tools, str(weights), person, run / f"judged-{step}.png"))
-        truth = json.loads(judged.read_text())
+        truth = judged(tools, setting, seed, step)
         accuracy = fmean(truth["attributes"].values())
-        found.append(State(setting, step, scores[str(step)], accuracy, truth["backgrounds"], truth["drift"]))
+        found.append(State(step, scores[str(step)], accuracy, truth["backgrounds"]))
     return found
+
+
+def info_of(tools: Tools, setting: str, seed: int) -> dict[str, Any]:
+    """A run's run.json."""
+    return read_json(train(tools, setting, seed) / "run.json")
 
 
 def ranks(values: Tensor) -> Tensor:
@@ -112,30 +126,60 @@ def mean_and_interval(values: Sequence[float]) -> str:
     return f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
-def report(tools: Tools, people: Sequence[int]) -> None:
-    """Train, judge, print."""
-    of = {setting: {seed: states(tools, setting, seed) for seed in people} for setting in SETTINGS}
+def of_likeness(of: Runs, people: Sequence[int]) -> Iterator[Sequence[object]]:
+    """Table 1."""
     together = {seed: [*of["default"][seed], *of["over-trained"][seed]] for seed in people}
     for score in ("score/likeness", "score/identity", "score/identity_clip"):
-        print(score, {name: round(value, 3) for name, value in likeness_against_truth(together, score).items()})
+        found = likeness_against_truth(together, score)
+        yield score.partition("/")[2], f"{found['within']:.2f}", f"{found['pooled']:.2f}"
+
+
+def of_choice(tools: Tools, of: Runs, people: Sequence[int]) -> Iterator[Sequence[object]]:
+    """Table 2: regrets, and how much worse the other rules are than the choice."""
     for setting in ("default", "over-trained"):
-        rows = []
-        for seed in people:
-            run = train(tools, setting, seed)
-            best = json.loads((run / "run.json").read_text())["best_step"]
-            rows.append(regrets(of[setting][seed], best))
-            print(setting, seed, "best", best, {name: round(value, 3) for name, value in rows[-1].items()})
-        for name in ("chosen", "last", "half"):
-            print(setting, name, mean_and_interval([row[name] for row in rows]))
-        for name in ("last", "half"):
-            print(setting, f"{name} - chosen", mean_and_interval([row[name] - row["chosen"] for row in rows]))
-    half = 1  # of the over-trained run's steps: as long as the one without prior
-    drifts = [of["without prior"][seed][-1].drift - of["over-trained"][seed][half].drift for seed in people]
-    print("drift without prior - with", mean_and_interval(drifts), f"{sum(one > 0 for one in drifts)} of {len(drifts)}")
+        rows = [regrets(of[setting][seed], info_of(tools, setting, seed)["best_step"]) for seed in people]
+        for rule in ("chosen", "last", "half"):
+            more = [row[rule] - row["chosen"] for row in rows]
+            against = mean_and_interval(more) if rule != "chosen" else ""
+            signs = f"{sum(one > 0 for one in more)}, {sum(one < 0 for one in more)}" if rule != "chosen" else ""
+            yield setting, rule, mean_and_interval([row[rule] for row in rows]), against, signs
+
+
+def of_drift(tools: Tools, people: Sequence[int]) -> Iterator[Sequence[object]]:
+    """Table 3: the same steps at the same rate, with and without prior preservation."""
+    with_prior, without = (
+        [judged(tools, setting, seed, STEPS)["drift"] for seed in people]
+        for setting in ("over-trained", "without prior")
+    )
+    more = [b - a for a, b in zip(with_prior, without, strict=True)]
+    signs = f"{sum(one > 0 for one in more)} of {len(more)}"
+    yield *(mean_and_interval(values) for values in (with_prior, without, more)), signs
+
+
+def named(alarms: Sequence[Mapping[str, Any]]) -> str:
+    """``drift@150 copies@300``."""
+    return " ".join(f"{one['kind']}@{one['step']}" for one in alarms)
+
+
+def of_alarms(tools: Tools, people: Sequence[int]) -> Iterator[Sequence[object]]:
+    """Table 4, its first half: which runs raise what."""
     for setting in SETTINGS:
-        for seed in people:
-            info = json.loads((train(tools, setting, seed) / "run.json").read_text())
-            print(setting, seed, "alarms", [(one["step"], one["kind"]) for one in info.get("alarms", [])])
+        raised = {seed: info_of(tools, setting, seed).get("alarms", []) for seed in people}
+        told = [f"{seed} {named(found)}" for seed, found in raised.items() if found]
+        yield setting, f"{len(people) - len(told)} of {len(people)}", "; ".join(told)
+
+
+def report(tools: Tools, people: Sequence[int]) -> None:
+    """Train, judge, print."""
+    of = {setting: {seed: states(tools, setting, seed) for seed in people} for setting in ("default", "over-trained")}
+    measure = ("score", "within a person", "pooled, the states' means taken off")
+    table("1. Does `likeness` know who it is? Rank correlation with the truth", measure, of_likeness(of, people))
+    regret = ("setting", "rule", "regret", "more than the choice's", "worse, better than the choice")
+    table("2. The choice of a step", regret, of_choice(tools, of, people))
+    drift = ("with prior", "without", "difference", "without drifts more")
+    table(f"3. The paper's ablation: drift at {FAST:g} x lr, {STEPS} steps", drift, of_drift(tools, people))
+    alarms = ("setting", "runs without any", "what was raised: person kind@step")
+    table("4. Alarms", alarms, of_alarms(tools, people))
 
 
 def main() -> None:

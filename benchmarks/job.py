@@ -12,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.markdown import head, row
+
 COMMAND = ["-m", "avatar_exp.train", "concept=hoanganh", "lr=1e-6", "logger=wandb"]
 
 
@@ -29,9 +31,9 @@ def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
         empty, warm = (run(Path(folder), sys.argv[1:]) for _ in range(2))
-    print("| seconds | empty store | warm store |\n|---|---|---|")
+    print(head("seconds", "empty store", "warm store"))
     for name in empty:
-        print(f"| {name} | {empty[name]:.1f} | {warm.get(name, 0.0):.1f} |")
+        print(row([name, f"{empty[name]:.1f}", f"{warm.get(name, 0.0):.1f}"]))
 
 
 if __name__ == "__main__":

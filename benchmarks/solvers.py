@@ -11,37 +11,38 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import torch
 from omegaconf import OmegaConf
 
+from avatar_exp.config.sampler import sampler_of_model
 from avatar_exp.config.start import conf_dir
 from avatar_exp.models.load import load
 from avatar_exp.sampling import Request, sample
 from avatar_exp.scoring.scorer import Drawn, Scorer, scorer
 from benchmarks.evidence import correlation, train
+from benchmarks.markdown import head, row
 from benchmarks.subject import NAME, Tools, tools_of
 
 SEEDS = 2
-SOLVERS: Mapping[str, tuple[str, int]] = {
-    "24 DDIM": ("DDIM", 24),
-    "12 DDIM": ("DDIM", 12),
-    "14 DPM-Solver++": ("DPMSolverMultistep", 14),
-    "10 DPM-Solver++": ("DPMSolverMultistep", 10),
-    "8 DPM-Solver++": ("DPMSolverMultistep", 8),
+OWN = sampler_of_model("tiny")
+SOLVERS: Mapping[str, Mapping[str, Any]] = {
+    "24 DDIM, guidance 7.5": {},
+    "24 ancestral Euler, its own": OWN,
+    "20 ancestral Euler": {**OWN, "num_inference_steps": 20},
+    "16 ancestral Euler": {**OWN, "num_inference_steps": 16},
+    "12 ancestral Euler": {**OWN, "num_inference_steps": 12},
+    "12 DPM-Solver++": {**OWN, "num_inference_steps": 12, "scheduler": "DPMSolverMultistep"},
 }
 
 
-def drawn(weights: str, prompts: Sequence[str], solver: tuple[str, int]) -> Drawn:
+def drawn(weights: str, prompts: Sequence[str], solver: Mapping[str, Any]) -> Drawn:
     """Two pictures of each prompt."""
-    name, steps = solver
     components = load(weights)
     side = components.resolution
     texts = [(number, text, seed) for number, text in enumerate(prompts) for seed in range(SEEDS)]
-    requests = [
-        Request(text, 1337 + seed, num_inference_steps=steps, scheduler=name, height=side, width=side)
-        for _, text, seed in texts
-    ]
+    requests = [Request(text, 1337 + seed, height=side, width=side, **solver) for _, text, seed in texts]
     images = [image for image, _ in sample(components, requests, batch_size=8)]
     return Drawn(images, [number for number, _, _ in texts])
 
@@ -52,7 +53,7 @@ def states(tools: Tools, seed: int) -> list[Path]:
     return [folder for run in runs for folder in (*sorted(run.glob("pipeline_step_*")), run / "pipeline")]
 
 
-def scores(by: Scorer, tools: Tools, seed: int, prompts: Sequence[str], solver: tuple[str, int]) -> list[float]:
+def scores(by: Scorer, tools: Tools, seed: int, prompts: Sequence[str], solver: Mapping[str, Any]) -> list[float]:
     """``choice`` of every state of a person."""
     of_class = [prompt.replace("{subject}", "person") for prompt in prompts]
     subject = [prompt.replace("{subject}", f"{NAME} person") for prompt in prompts]
@@ -73,15 +74,15 @@ def main() -> None:
     for seed in given.people:
         states(tools, seed)  # trained before the clock runs
     found: dict[str, list[list[float]]] = {}
-    print("| solver | seconds | rank correlation within a person | mean difference of choice |\n|---|---|---|---|")
+    print(head("solver", "seconds", "rank correlation within a person", "mean difference of choice"))
     for name, solver in SOLVERS.items():
         began = time.monotonic()
         found[name] = [scores(by, tools, seed, prompts, solver) for seed in given.people]
         seconds = time.monotonic() - began
-        pairs = list(zip(found["24 DDIM"], found[name], strict=True))
+        pairs = list(zip(next(iter(found.values())), found[name], strict=True))
         ranked = fmean(correlation(one, other) for one, other in pairs)
         away = fmean(b - a for one, other in pairs for a, b in zip(one, other, strict=True))
-        print(f"| {name} | {seconds:.0f} | {ranked:.2f} | {away:+.3f} |", flush=True)
+        print(row([name, f"{seconds:.0f}", f"{ranked:.2f}", f"{away:+.3f}"]), flush=True)
 
 
 if __name__ == "__main__":
