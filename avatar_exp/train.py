@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from avatar_exp.config import again, sweep_jobs
 from avatar_exp.config.machine import import_and_decide
 from avatar_exp.config.overrides import typed
+from avatar_exp.config.seeds import with_seeds
 from avatar_exp.config.start import Origin, start
 from avatar_exp.errors import RefusedError
 from avatar_exp.progress import Phases
@@ -198,7 +199,7 @@ def leave(config: DictConfig, run: "Run", trainer: "pl.Trainer", opened: Sequenc
 
 def main() -> None:
     """The command."""
-    start("train", job, again.repeated_overrides, again.resumed)
+    start("train", job, lambda typed: with_seeds(again.repeated_overrides(typed)), again.resumed)
 
 
 if __name__ == "__main__":

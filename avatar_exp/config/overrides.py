@@ -18,6 +18,8 @@ FREE_TEXT = {
     "subject",
 }  # fmt: skip
 
+ONLY_SHOWN = {"--help", "-h", "--cfg", "-c", "--info", "-i"}  # flags with which nothing is run
+
 
 def quote(value: str) -> str:
     """``value`` as a double-quoted string of Hydra's grammar that means exactly itself.

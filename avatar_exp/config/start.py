@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from avatar_exp.config.base import default_base, default_optimizer
-from avatar_exp.config.overrides import readable
+from avatar_exp.config.overrides import ONLY_SHOWN, readable
 from avatar_exp.config.schema import CompareConfig, EvaluateConfig, SampleConfig, TrainConfig
 from avatar_exp.config.sweep import job_name, note_command_line, write_sweep_file
 from avatar_exp.config.sweep_jobs import end_of_sweep, failed_values, remaining_trials
@@ -87,7 +87,7 @@ def _command_line(command: str, arguments: Sequence[str]) -> list[str]:
         overrides.append("model=sd15")  # tiny's learning rate and run length are not those of another base
     if keys & {"concepts", "concepts_list"} and "concept" not in keys:
         overrides.append("concept=listed")
-    if keys & {"--help", "-h", "--cfg", "-c", "--info", "-i"} and command == "train" and "concept" not in keys:
+    if keys & ONLY_SHOWN and command == "train" and "concept" not in keys:
         overrides.append("concept=hoanganh")  # to be shown something, one need not have decided anything
     own_concepts = Path("data/conf")
     if own_concepts.is_dir():  # where prepare writes concept files
@@ -215,7 +215,7 @@ def explain(error: Exception, command: str) -> str:
     unknown = re.search(r"Could not override '([^']+)'", text)
     if unknown:
         key = unknown.group(1)
-        known = _keys(SCHEMAS[command])
+        known = ["seeds"] * (command == "train") + _keys(SCHEMAS[command])  # seeds: no key, but typed like one
         tails = {one.rpartition(".")[2]: one for one in known}
         near = difflib.get_close_matches(key, known, 3, 0.6)
         near = near or [tails[one] for one in difflib.get_close_matches(key.rpartition(".")[2], list(tails), 3, 0.6)]

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from avatar_exp.report.embed import thumbnail
 from avatar_exp.report.gallery import gallery
+from avatar_exp.report.over_seeds import over_seeds
 from avatar_exp.report.pairs import paired
 from avatar_exp.report.plots import HEIGHT, WIDTH, Plot, curves, scatter
 from avatar_exp.report.runs import Run, best_of, dicts, mapping, named, number, read_run
@@ -80,6 +81,7 @@ def page(runs: Sequence[Run], beside: Path, budget: int) -> str:
         best=best,
         title=title(runs),
         table=steps_table(one) if one else runs_table(runs),
+        seeded=over_seeds(runs),
         gallery={**shown, "start": start(runs, best, shown["steps"])},
         sheets=sheets,
         plots=plots(runs),

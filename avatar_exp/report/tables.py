@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from avatar_exp.report.runs import Run
-from avatar_exp.report.settings import differing
+from avatar_exp.report.settings import Setting, differing
 
 # In the order of the questions that they answer: the subject? obedient? which? everybody? copied? all the same?
 SCORES = (
@@ -49,7 +49,7 @@ def runs_table(runs: Sequence[Run]) -> Table:
     titles += [("total", "time"), ("prior", "time"), ("steps", "done")]
     rows = [
         [
-            *(Cell(s.text or NOT_KNOWN, sortable(s.text), kind="" if s.typed else "faint") for s in own),
+            *map(setting_cell, own),
             Cell(run.status, run.status, alarm_count(run), f"status {run.status}"),
             step_cell(run),
             *(score_cell(run, run.told_step, name) for name in names),
@@ -82,6 +82,11 @@ def steps_table(run: Run) -> Table:
         for step in run.scores
     ]  # fmt: skip
     return Table(titles, rows)
+
+
+def setting_cell(setting: Setting) -> Cell:
+    """A value that a run was given; faint if it was not typed."""
+    return Cell(setting.text or NOT_KNOWN, sortable(setting.text), kind="" if setting.typed else "faint")
 
 
 def score_names(scores: "Iterable[Iterable[str]]") -> list[str]:

@@ -200,6 +200,28 @@ def test_a_phone_is_wide_enough_and_the_scheme_is_followed(tab, scheme):
     tab.look(1200, 900)
 
 
+def test_settings_over_seeds_sort_and_fit_a_phone(window, tmp_path, made):
+    for lr in ("9e-6", "1e-5", "2e-6"):
+        for seed in (1, 2):
+            made(tmp_path / f"{lr}_{seed}", lr=lr, overrides=[f"lr={lr}", f"seed={seed}"]).update(seed=seed)
+    file = tmp_path / "compare.html"
+    write_comparison(sorted(tmp_path.iterdir()), file)
+    window.look(1200, 900)
+    window.open(file)
+    tables = "[...document.querySelectorAll('#settings table')]"
+    first = f"{tables}.map(one => [...one.querySelectorAll('tbody th')].map(cell => cell.textContent))"
+    means, differences = window.js(first)
+    assert means == ["1e-5", "2e-6", "9e-6"]
+    best = window.js("document.querySelector('#settings tr.best th').textContent")
+    assert differences == [lr for lr in means if lr != best]
+    window.click("#settings thead button")
+    assert window.js(first) == [["2e-6", "9e-6", "1e-5"], differences]  # as numbers, and this table alone
+    window.look(360, 740)
+    assert window.js("document.documentElement.scrollWidth") <= 360
+    window.look(1200, 900)
+    complaints_and_requests(window, tmp_path)
+
+
 def test_the_page_of_one_run_shows_all_its_steps(window, runs):
     window.look(1200, 900)
     window.open(write_report(runs / "a10"))

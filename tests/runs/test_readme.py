@@ -44,7 +44,7 @@ def shortened(command: str, overrides: list[str]) -> list[str]:
         return []
     if set(overrides) & set(ELSEWHERE) and "model=tiny" not in overrides:
         return ["--cfg", "job"]
-    if "-m" in overrides or "sweep" in named:
+    if "-m" in overrides or named & {"sweep", "seeds"}:
         return [*SHORT, "max_steps=1", "sample_every=0", "logger=none"]
     return [*SHORT, "max_steps=1", "sample_every=1"]
 
@@ -84,7 +84,7 @@ def test_a_command_that_is_shown_works(
     elif not {"--help", "--cfg"} & {*overrides, *more}:
         made = tmp_path if command.startswith("tiny.") or "repeat=" in line else ended.outputs
         drawn = any(file.is_file() for file in made.rglob("*.png"))
-        assert drawn or any(one in line for one in ("resume=", " -m ", "sweep="))
+        assert drawn or any(one in line for one in ("resume=", " -m ", "sweep=", " seeds="))
 
 
 def test_every_other_line_is_known_and_names_what_exists() -> None:

@@ -61,7 +61,7 @@ def test_flags_may_stand_anywhere(commands: Commands, tmp_path: Path) -> None:
     assert "lr: 2.0e-06" in shown.out
     photos = f"concept.instance_data_dir={ROOT}/data/hoanganh"
     swept = commands("train", *BARE, photos, "-m", "seed=1,2", "max_steps=0", cwd=tmp_path)
-    assert [job.path.name for job in swept.jobs] == ["000_seed-1", "001_seed-2"]
+    assert [job.path.name for job in swept.jobs] == ["000_seed-1", "001_seed-1001"]
 
 
 def test_ctrl_c_ends_the_whole_sweep(commands: Commands) -> None:
@@ -97,5 +97,13 @@ def test_a_sweep_keeps_its_best_jobs_weights_and_compares_all(commands: Commands
     (sweep,) = ended.outputs.glob("sweeps/*")
     assert f"compare   {sweep / 'compare.html'}" in ended.out
     assert (sweep / "compare.html").is_file()
-    everything = commands("train", "-m", *BARE, "max_steps=1", "seed=1,2", "save=none")
-    assert not any(job.pipeline.is_dir() for job in everything.jobs)
+
+
+def test_seeds_are_a_sweep_whose_jobs_each_repeat_their_own(commands: Commands) -> None:
+    ended = commands("train", *BARE, "max_steps=1", "seed=1", "seeds=2", "save=none")
+    assert ended.code == 0, ended.err
+    assert [job.path.name for job in ended.jobs] == ["000_seed-1", "001_seed-1001"]
+    for seed, job in zip((1, 1001), ended.jobs, strict=True):
+        said = [one for one in job.info["command"].split() if one.startswith("seed")]
+        assert (job.info["seed"], said) == (seed, [f"seed={seed}"])
+    assert not any(job.pipeline.is_dir() for job in ended.jobs)  # save=none
