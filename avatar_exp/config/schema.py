@@ -41,13 +41,14 @@ class ModelConfig:
     """The base that is personalised."""
 
     _target_: str = "avatar_exp.models.load.load"
-    path: str = MISSING  # hub id, diffusers folder, or "tiny"
+    path: str = MISSING  # hub id, diffusers folder, one file (.safetensors, .ckpt), or "tiny"
     revision: str | None = None
     variant: str | None = None  # e.g. fp16: which of a repository's weight files
     vae: str | None = None  # another VAE (hub id or folder), used for encoding and decoding
     attention: str = "sdpa"  # sdpa | xformers
     gradient_checkpointing: bool = False  # less memory for activations, about a third more time
     lr_scale: float = 1.0  # learning rates are given in SD 1.5 units; the optimizer gets lr * lr_scale
+    like: str = "stable-diffusion-v1-5/stable-diffusion-v1-5"  # of one file: whose configs and vocabulary it has
     ema: float | None = None  # decay of an average of the trained weights, e.g. 0.99; null: none
 
 
@@ -117,6 +118,7 @@ class ScoringConfig:
     max_drift: float = 0.2  # most drift of the class that a chosen step may have
     clip: str | None = "auto"  # CLIP (hub id, perhaps with @revision, or folder); auto: the base's own; null: none
     identity: str | None = "auto"  # any transformers vision model; likewise
+    face_crop: bool = False  # identity sees a picture's largest face, or the whole if none is found; needs [photos]
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
 
 
@@ -212,6 +214,7 @@ class EvaluateConfig:
     photos: str | None = None  # folder of photos to compare with; null: the run's own
     clip: str | None = "auto"  # as in scoring
     identity: str | None = "auto"
+    face_crop: bool | None = None  # as in scoring; null: as the run was scored, else false
     num_inference_steps: int | None = None  # null: as the run's own pictures, else 24
     guidance_scale: float | None = None  # else 7.5
     scheduler: str | None = None  # else DDIM

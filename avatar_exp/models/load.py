@@ -14,6 +14,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from avatar_exp.errors import UserError
 from avatar_exp.models.components import Components
 from avatar_exp.models.locate import PIPELINE_PARTS, TINY, locate
+from avatar_exp.models.one_file import is_one_file, networks
 from avatar_exp.store import content_key, file_hash
 
 log = logging.getLogger("avatar_exp")
@@ -28,11 +29,12 @@ def load(
     gradient_checkpointing: bool = False,
     lr_scale: float = 1.0,
     ema: float | None = None,
+    like: str = "stable-diffusion-v1-5/stable-diffusion-v1-5",
 ) -> Components:
     """The parts of a Stable Diffusion, in fp32 whatever the files hold: half-precision masters stall or overflow.
 
     Args:
-        path: ``tiny``, a diffusers folder, or a hub id.
+        path: ``tiny``, a diffusers folder, a hub id, or one file (.safetensors, .ckpt) with the original keys.
         revision: branch, tag or commit of the hub repository.
         variant: which of its weight files, e.g. ``fp16``.
         vae: another VAE (hub id or folder), used for encoding and decoding.
@@ -40,31 +42,63 @@ def load(
         gradient_checkpointing: recompute activations in the backward pass.
         lr_scale: what learning rates in SD 1.5 units are multiplied by for this base.
         ema: decay of the average over the trained weights; None: no average.
+        like: of one file, the base (hub id or folder) whose configs and vocabulary it has.
 
     Raises:
         UserError: if a part is missing or cannot be fetched.
     """
-    folder = locate(path, PIPELINE_PARTS, revision, variant)
-    vae_folder = locate(vae) if vae else folder / "vae"
-    kind = {"torch_dtype": torch.float32, "local_files_only": True, "variant": variant}
-    try:
-        unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", **kind)
-        autoencoder = AutoencoderKL.from_pretrained(vae_folder, **(kind if vae is None else {**kind, "variant": None}))
-        text_encoder = CLIPTextModel.from_pretrained(
-            folder, subfolder="text_encoder", dtype=torch.float32, local_files_only=True, variant=variant
-        )
-        tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer", local_files_only=True)
-        scheduler = DDIMScheduler.from_config(noise_schedule(folder / "scheduler" / "scheduler_config.json"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"model {path!r} in {folder} cannot be loaded: {error}") from error
+    if is_one_file(path):
+        parts, hashes = parts_of_file(Path(path), like)
+    else:
+        parts, hashes = parts_of_folder(locate(path, PIPELINE_PARTS, revision, variant), variant)
+    if vae:
+        folder = locate(vae)
+        parts["vae"], hashes["vae"] = _autoencoder(folder, None), fingerprint(folder)
     if gradient_checkpointing:
-        unet.enable_gradient_checkpointing()
-        text_encoder.gradient_checkpointing_enable()
+        parts["unet"].enable_gradient_checkpointing()
+        parts["text_encoder"].gradient_checkpointing_enable()
     if attention == "xformers":
-        use_xformers(unet)
-    parts = {part: fingerprint(folder / part, variant) for part in ("unet", "text_encoder", "tokenizer", "scheduler")}
-    parts["vae"] = fingerprint(vae_folder, variant if vae is None else None)
-    return Components(unet, text_encoder, autoencoder, tokenizer, scheduler, path, parts, lr_scale, ema)
+        use_xformers(parts["unet"])
+    return Components(**parts, path=path, fingerprints=hashes, lr_scale=lr_scale, ema=ema)
+
+
+def parts_of_folder(folder: Path, variant: str | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """The parts of a diffusers folder, and the hash of each.
+
+    Raises:
+        UserError: if one cannot be loaded.
+    """
+    kind: dict[str, Any] = {"local_files_only": True, "variant": variant}
+    try:
+        parts = {
+            "unet": UNet2DConditionModel.from_pretrained(folder, subfolder="unet", torch_dtype=torch.float32, **kind),
+            "vae": _autoencoder(folder / "vae", variant),
+            "text_encoder": CLIPTextModel.from_pretrained(
+                folder, subfolder="text_encoder", dtype=torch.float32, **kind
+            ),
+            "tokenizer": CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer", local_files_only=True),
+            "scheduler": DDIMScheduler.from_config(noise_schedule(folder / "scheduler" / "scheduler_config.json")),
+        }
+    except (OSError, ValueError) as error:
+        raise UserError(f"the model in {folder} cannot be loaded: {error}") from error
+    return parts, {part: fingerprint(folder / part, variant) for part in PIPELINE_PARTS}
+
+
+def parts_of_file(file: Path, like: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The same of one file; its hash is that of each of its networks."""
+    parts, folder = networks(file, like)
+    parts["tokenizer"] = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer", local_files_only=True)
+    parts["scheduler"] = DDIMScheduler.from_config(noise_schedule(folder / "scheduler" / "scheduler_config.json"))
+    whole = file_hash(file)
+    hashes = {part: content_key({"file": whole, "part": part}) for part in ("unet", "vae", "text_encoder")}
+    return parts, hashes | {part: fingerprint(folder / part) for part in ("tokenizer", "scheduler")}
+
+
+def _autoencoder(folder: Path, variant: str | None) -> Any:
+    try:
+        return AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True, variant=variant)
+    except (OSError, ValueError) as error:
+        raise UserError(f"the VAE in {folder} cannot be loaded: {error}") from error
 
 
 def noise_schedule(file: Path) -> dict[str, Any]:

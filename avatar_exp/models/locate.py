@@ -20,65 +20,72 @@ def tiny_folder() -> Path:
     return Path(avatar_exp.__file__).parent / "tiny" / "weights"
 
 
-def patterns(parts: Sequence[str], variant: str | None) -> list[str]:
+def patterns(parts: Sequence[str], variant: str | None, weights: bool = True) -> list[str]:
     """The files to fetch: configs, and one variant of the weights, as safetensors. No part: the repository's root."""
     dot = f".{variant}" if variant else ""
     folders = [f"{part}/" for part in parts] or [""]
     names = ["*.json", "*.txt"]
-    names += [
+    names += weights * [
         f"{stem}{dot}{shard}.safetensors" for stem in ("diffusion_pytorch_model", "model") for shard in ("", "-0*")
     ]
     return ["model_index.json", *(folder + name for folder in folders for name in names)]
 
 
-def locate(path: str, parts: Sequence[str] = (), revision: str | None = None, variant: str | None = None) -> Path:
+def locate(
+    path: str,
+    parts: Sequence[str] = (),
+    revision: str | None = None,
+    variant: str | None = None,
+    weights: bool = True,
+) -> Path:
     """The local folder of a model; downloads it first if it is a hub id that is not complete in the cache.
 
     Args:
         path: ``tiny``, ``tiny/clip`` or ``tiny/identity``, a folder, or a hub id ``owner/name``.
         parts: sub-folders that are needed; none: the root.
+        weights: false where the configs and the vocabulary are enough.
 
     Raises:
         UserError: if it is nowhere: within 2 seconds, with the command that downloads it.
     """
     if path == TINY or path.startswith(f"{TINY}/"):
-        return _complete(tiny_folder() / path[len(TINY) :].lstrip("/"), path, parts)
+        return _complete(tiny_folder() / path[len(TINY) :].lstrip("/"), path, parts, None, weights)
     if Path(path).is_dir():
-        return _complete(Path(path), path, parts, variant)
+        return _complete(Path(path), path, parts, variant, weights)
     if path.count("/") != 1 or path.startswith((".", "/", "~")):
         raise UserError(f"model {path!r}: no such folder, and not a hub id (owner/name)")
-    return _from_hub(GONE.get(path, path), parts, revision, variant)
+    return _from_hub(GONE.get(path, path), parts, revision, variant, weights)
 
 
-def missing_parts(folder: Path, parts: Sequence[str], variant: str | None = None) -> list[str]:
-    """The parts of which a config or the weights (in that variant) are absent."""
+def missing_parts(folder: Path, parts: Sequence[str], variant: str | None = None, weights: bool = True) -> list[str]:
+    """The parts of which a config or the weights (in that variant, where they are needed) are absent."""
     dot = re.escape(f".{variant}") if variant else ""
-    weights = re.compile(rf"[^.]+{dot}(-\d+-of-\d+)?\.(safetensors|bin)")
+    name_of_weights = re.compile(rf"[^.]+{dot}(-\d+-of-\d+)?\.(safetensors|bin)")
 
     def is_there(part: str) -> bool:
         files = {file.name for file in (folder / part).glob("*") if file.is_file()}
         if part in ("tokenizer", "scheduler"):
             return bool(files)
-        return "config.json" in files and any(weights.fullmatch(name) for name in files)
+        return "config.json" in files and (not weights or any(map(name_of_weights.fullmatch, files)))
 
     return [part or "weights" for part in (parts or [""]) if not is_there(part)]
 
 
-def _complete(folder: Path, path: str, parts: Sequence[str], variant: str | None = None) -> Path:
-    missing = missing_parts(folder, parts, variant)
+def _complete(folder: Path, path: str, parts: Sequence[str], variant: str | None, weights: bool) -> Path:
+    missing = missing_parts(folder, parts, variant, weights)
     if missing:
         wanted = f"variant {variant} of {', '.join(missing)}" if variant else ", ".join(missing)
         raise UserError(f"model {path!r}: {folder} lacks {wanted} (expected a diffusers folder)")
     return folder
 
 
-def _from_hub(repository: str, parts: Sequence[str], revision: str | None, variant: str | None) -> Path:
+def _from_hub(repository: str, parts: Sequence[str], revision: str | None, variant: str | None, weights: bool) -> Path:
     from huggingface_hub import constants, snapshot_download
 
-    wanted = patterns(parts, variant)
+    wanted = patterns(parts, variant, weights)
     try:
         cached = Path(snapshot_download(repository, revision=revision, allow_patterns=wanted, local_files_only=True))
-        if not missing_parts(cached, parts, variant):
+        if not missing_parts(cached, parts, variant, weights):
             return cached
     except OSError:  # LocalEntryNotFoundError among them
         pass
@@ -88,9 +95,8 @@ def _from_hub(repository: str, parts: Sequence[str], revision: str | None, varia
         if not _hub_answers(CONNECT_SECONDS):  # the client itself would ask for most of a minute
             raise OSError(f"{constants.ENDPOINT} does not answer")
         # Shows a bar with size and time left.
-        return _complete(
-            Path(snapshot_download(repository, revision=revision, allow_patterns=wanted)), repository, parts, variant
-        )
+        fetched = Path(snapshot_download(repository, revision=revision, allow_patterns=wanted))
+        return _complete(fetched, repository, parts, variant, weights)
     except UserError:
         raise
     except Exception as error:  # the client raises its own, httpx's and OSError, depending on where it fails
