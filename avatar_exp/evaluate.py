@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from avatar_exp.config.decide import check_torchvision
 from avatar_exp.config.machine import import_quietly
-from avatar_exp.config.sampler import KEYS, settle_sampler
+from avatar_exp.config.sampler import KEYS, scoring_of, settle_sampler
 from avatar_exp.config.start import Origin, conf_dir, start
 from avatar_exp.errors import UserError, raise_all
 from avatar_exp.run_folder import RunFolder, append_line, write_json
@@ -35,6 +35,8 @@ def job(config: DictConfig, origin: Origin) -> None:
     """Draw by the base and by the trained weights, score, write and print."""
     run = RunFolder(Path(config.run))
     settle_sampler(config, run)
+    if config.face_crop is None:
+        config.face_crop = scoring_of(run).get("face_crop", False)  # runs from before there was this key have none
     raise_all("this cannot be evaluated:", faults(config))
     check_torchvision()
     import_quietly()
@@ -50,7 +52,7 @@ def job(config: DictConfig, origin: Origin) -> None:
     of_class = [concept.of_class(prompt) for prompt in prompts]
     components = load_components(base, config.precision)
     side, fingerprint = side_of(run) or components.resolution, components.fingerprint
-    by = scorer(config.clip, config.identity, base["path"], components.device)
+    by = scorer(config.clip, config.identity, base["path"], components.device, config.face_crop)
     with phases.phase("the base's pictures") as tick:
         base_images = base_pictures(components, requests(config, of_class, side), config, tick)
     against = measured(by, concept, config, Drawn(base_images, numbers), of_class, side)
@@ -172,8 +174,10 @@ def measured(
     """Photos and base, measured; the photos of the run are taken whole, those held out included."""
     from avatar_exp.data.photos import crop_square, open_photo
 
-    photos = [crop_square(open_photo(photo), side) for photo in concept.photos()]
+    files = concept.photos()
+    photos = [crop_square(open_photo(file), side) for file in files]
     against = by.against(photos, [], base, texts)
+    by.without_face([file.name for file in files], photos)
     if against.identity and against.identity.why_not_measurable:
         log.warning("likeness is not measurable: %s", against.identity.why_not_measurable)
     return against

@@ -4,6 +4,7 @@ A picture depends on its own request, not on the batch it is drawn in: its noise
 """
 
 import inspect
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from avatar_exp.errors import UserError
 from avatar_exp.models.components import Components
 from avatar_exp.pictures import save_picture
 from avatar_exp.store import Store
+
+log = logging.getLogger("avatar_exp")
 
 SAMPLER_VERSION = 1  # raise it when the same request gives another picture: stored pictures are keyed by it
 
@@ -76,15 +79,33 @@ def batches(requests: Sequence[Request], size: int) -> Iterator[list[Request]]:
 def sample(
     components: Components, requests: Sequence[Request], batch_size: int
 ) -> Iterator[tuple[Image.Image, Record]]:
-    """Draw the requests in order, with the record of what made each picture."""
+    """Draw the requests in order, with the record of what made each picture; with half as many at once, from then on,
+    where a GPU's memory runs out.
+    """
     made_by = {"sampler_version": SAMPLER_VERSION, "precision": str(components.compute_dtype).removeprefix("torch.")}
     for batch in batches(requests, batch_size):
-        with components.inference():
-            latents = denoise(components, batch) / components.vae.config.scaling_factor
-            # One by one: decoding takes the most memory of all, and a training state may lie beside it.
-            pixels = [components.vae.decode(latent[None]).sample[0] for latent in latents]
-        for request, picture in zip(batch, pixels, strict=True):
-            yield to_image(picture), {**asdict(request), **made_by}
+        while batch:
+            together = batch[:batch_size]
+            try:
+                pixels = decoded(components, together)
+            except torch.OutOfMemoryError:
+                if len(together) == 1:
+                    raise
+                batch_size = len(together) // 2
+                log.warning("out of memory with %d pictures at once: on with %d", len(together), batch_size)
+                torch.cuda.empty_cache()  # does nothing where CUDA is not in use
+                continue
+            for request, picture in zip(together, pixels, strict=True):
+                yield to_image(picture), {**asdict(request), **made_by}
+            batch = batch[len(together) :]
+
+
+def decoded(components: Components, batch: Sequence[Request]) -> list[Tensor]:
+    """Pictures [3, H, W] in [-1, 1] of a batch that shares its settings."""
+    with components.inference():
+        latents = denoise(components, batch) / components.vae.config.scaling_factor
+        # One by one: decoding takes the most memory of all, and a training state may lie beside it.
+        return [components.vae.decode(latent[None]).sample[0] for latent in latents]
 
 
 def draw_all(

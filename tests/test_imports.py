@@ -128,6 +128,10 @@ def test_wandb_is_in_one_file():
     assert importing("wandb") == {"training/wandb_logger.py"}
 
 
+def test_opencv_is_in_one_file():
+    assert importing("cv2") == {"data/faces.py"}
+
+
 def test_bitsandbytes_and_xformers_are_asked_for_where_they_are_used():
     assert importing("bitsandbytes") == {"training/optimizers.py"}
     assert importing("xformers") == set()

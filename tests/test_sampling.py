@@ -45,6 +45,33 @@ def test_pictures_are_diffusers_own(components, scheduler, guidance):
         assert ours.std() > 1  # not one grey
 
 
+def test_where_memory_runs_out_fewer_are_drawn_at_once_and_the_pictures_are_the_same(components, caplog):
+    requests = [replace(REQUEST, seed=n) for n in range(7)]
+    wanted, batches_seen = drawn(components, requests, 1), []
+
+    def small(module, inputs):
+        batches_seen.append(len(inputs[0]) // 2)  # with and without the prompt
+        if batches_seen[-1] > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    hook = components.unet.register_forward_pre_hook(small)
+    found = drawn(components, requests, 6)
+    assert all(np.abs(one - two).max() <= 1 for one, two in zip(wanted, found, strict=True))
+    assert batches_seen[:2] == [6, 3]
+    assert set(batches_seen[2:]) == {1}  # 3 // 2
+    assert "out of memory with 6 pictures at once: on with 3" in caplog.text
+    hook.remove()
+
+
+def test_one_picture_that_does_not_fit_is_an_error(components):
+    def full(module, inputs):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    components.unet.register_forward_pre_hook(full)
+    with pytest.raises(torch.OutOfMemoryError):
+        drawn(components, [REQUEST, REQUEST], 2)
+
+
 @pytest.mark.parametrize("scheduler", ["DDIM", "EulerAncestralDiscrete", "DDPM"])
 def test_a_picture_does_not_depend_on_its_batch(components, scheduler):
     requests = [replace(REQUEST, prompt=f"photo {n}", seed=n, scheduler=scheduler) for n in range(5)]

@@ -1,10 +1,10 @@
-"""How pictures are drawn when nobody said: as the run's own were, else as in the tutorial."""
+"""How pictures are drawn and scored when nobody said: as the run's own were, else as in the tutorial."""
 
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from avatar_exp.config.schema import SamplerConfig
+from avatar_exp.config.schema import SamplerConfig, ScoringConfig
 from avatar_exp.config.start import conf_dir
 from avatar_exp.run_folder import RunFolder
 
@@ -17,14 +17,23 @@ def settle_sampler(config: DictConfig, run: RunFolder) -> None:
     Args:
         run: a run, or the folder of a pipeline that lies in one.
     """
-    known: Any = SamplerConfig()
-    for folder in (run, RunFolder(run.path.parent)):
-        if folder.resolved.is_file():
-            known = OmegaConf.load(folder.resolved).scoring.sampler
-            break
+    known = scoring_of(run).sampler
     for key in KEYS:
         if config[key] is None:
-            config[key] = getattr(known, key)
+            config[key] = known[key]
+
+
+def scoring_of(run: RunFolder) -> DictConfig:
+    """The ``scoring`` of a run; the defaults without one.
+
+    Args:
+        run: a run, or the folder of a pipeline that lies in one.
+    """
+    found: DictConfig = OmegaConf.structured(ScoringConfig)
+    for folder in (RunFolder(run.path.parent), run):
+        if folder.resolved.is_file():
+            found = OmegaConf.load(folder.resolved).scoring
+    return found
 
 
 def sampler_of_model(name: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What the tables of a page hold: text, what to sort by, and how sure it is."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -68,9 +69,7 @@ def steps_table(run: Run) -> Table:
     names = score_names(run.scores.values())
     embedders = run.info.get("embedders")
     embedders = embedders if isinstance(embedders, dict) else {}
-    titles = [("step", "")] + [
-        (name, str(embedders.get(f"score/{name}", "")).rpartition("/")[2].partition("@")[0]) for name in names
-    ]
+    titles = [("step", "")] + [(name, short(str(embedders.get(f"score/{name}", "")))) for name in names]
     rows = [
         [
             Cell(
@@ -82,6 +81,11 @@ def steps_table(run: Run) -> Table:
         for step in run.scores
     ]  # fmt: skip
     return Table(titles, rows)
+
+
+def short(embedder: str) -> str:
+    """The name of an embedder without its owner or folder, and without the commit that it is pinned to."""
+    return re.sub(r"@[0-9a-f]{40}\b", "", embedder.rpartition("/")[2])
 
 
 def setting_cell(setting: Setting) -> Cell:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from avatar_exp.errors import UserError
 from avatar_exp.scoring.embedders import Embedder, name_of
+from avatar_exp.scoring.of_faces import OfFaces
 from avatar_exp.scoring.reference import ClipReference, IdentityReference, Pictures
 from avatar_exp.scoring.step import Scored, Seen, scored
 
@@ -36,7 +37,7 @@ class Against:
 class Scorer:
     """The identity embedder and CLIP; either may be missing, and then its scores are."""
 
-    identity: Embedder | None
+    identity: Embedder | OfFaces | None
     clip: Embedder | None
 
     @property
@@ -63,7 +64,7 @@ class Scorer:
         """
         compared_with, trained_on = (held_out, photos) if held_out else (photos, ())
 
-        def features(embedder: Embedder) -> dict[str, Any]:
+        def features(embedder: Embedder | OfFaces) -> dict[str, Any]:
             return {"photos": embedder(compared_with), "trained_on": embedder(trained_on) if trained_on else None}
 
         identity = clip = None
@@ -80,25 +81,53 @@ class Scorer:
     def score(self, against: Against, subject: Drawn, of_class: Drawn | None = None) -> Scored:
         """All scores of pictures of the subject; with pictures of the class by the same weights, drift too."""
         return scored(
-            against.identity, against.clip, self._seen(subject), self._seen(of_class) if of_class is not None else None
+            against.identity,
+            against.clip,
+            self._seen(subject),
+            self._seen(of_class) if of_class is not None else None,
+            self.identity.found(subject.images) if isinstance(self.identity, OfFaces) else None,
         )
+
+    def without_face(self, names: Sequence[str], photos: Sequence[Image.Image]) -> list[str] | None:
+        """The names of those photos in which no face is found, said too; None where whole pictures are seen."""
+        if not isinstance(self.identity, OfFaces):
+            return None
+        without = [name for name, found in zip(names, self.identity.found(photos), strict=True) if not found]
+        if without:
+            log.warning(
+                "scores: no face is found in %d of %d photos, which are compared whole: %s",
+                len(without), len(names), ", ".join(without),
+            )  # fmt: skip
+        return without
 
     def _seen(self, drawn: Drawn) -> Seen:
         return Seen(*(seen_by(embedder, drawn) if embedder else None for embedder in (self.identity, self.clip)))
 
 
-def seen_by(embedder: Embedder, drawn: Drawn) -> Pictures:
+def seen_by(embedder: Embedder | OfFaces, drawn: Drawn) -> Pictures:
     """The features of images, with their prompts."""
     return Pictures(embedder(drawn.images), drawn.prompts)
 
 
-def scorer(clip: str | None, identity: str | None, base: str, device: torch.device) -> Scorer:
+def scorer(clip: str | None, identity: str | None, base: str, device: torch.device, face_crop: bool = False) -> Scorer:
     """The embedders by name, ``auto`` being the base's own choice; what is not on this machine is said and left out.
 
     Args:
         base: the base's path.
+        face_crop: whether the identity embedder is to see faces only; said whether it does.
     """
-    return Scorer(_embedder("identity", identity, base, device), _embedder("clip", clip, base, device))
+    seen = _embedder("identity", identity, base, device)
+    return Scorer(_of_faces(seen) if seen and face_crop else seen, _embedder("clip", clip, base, device))
+
+
+def _of_faces(embedder: Embedder) -> Embedder | OfFaces:
+    try:
+        seen = OfFaces(embedder)
+    except UserError as error:
+        log.warning("scores: face_crop is off: %s", error)
+        return embedder
+    log.info("scores: face_crop is on: %s sees a picture's largest face, or the whole if there is none", embedder.name)
+    return seen
 
 
 def _embedder(kind: str, asked: str | None, base: str, device: torch.device) -> Embedder | None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
+import torch
 from torch import Tensor
 
 from avatar_exp.scoring.functional import diversity, similarity
@@ -20,6 +21,8 @@ from avatar_exp.scoring.reference import (
     obedience_error,
 )
 
+YES_OR_NO = ("memorisation", "faces_found")
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -33,7 +36,7 @@ class Seen:
 class Scored:
     """Scores by name; their standard errors; intervals of those that are means; each picture's values [N].
 
-    ``memorisation`` has neither: of so few yes and no there is no honest interval. ``copies``: for each picture the
+    Those of YES_OR_NO have neither: of so few yes and no there is no honest interval. ``copies``: for each picture the
     number of the photo that it copies, or None. ``most_drifted``: the number of the class picture that is most like
     the subject; ``least_obedient``: of the picture that falls furthest short of what the base makes of its prompt.
     """
@@ -48,13 +51,19 @@ class Scored:
 
 
 def scored(
-    identity: IdentityReference | None, clip: ClipReference | None, subject: Seen, of_class: Seen | None = None
+    identity: IdentityReference | None,
+    clip: ClipReference | None,
+    subject: Seen,
+    of_class: Seen | None = None,
+    faces: Sequence[bool] | None = None,
 ) -> Scored:
     """The scores of one concept's pictures; a score whose embedder is missing is left out.
 
     Args:
         subject: pictures of the subject.
         of_class: pictures of the class by the trained weights, for ``drift``.
+        faces: for each picture of the subject, whether the identity embedder saw a face or the whole; None if it does
+            not look for faces.
     """
     scores: dict[str, float] = {}
     errors: dict[str, float] = {}
@@ -66,6 +75,8 @@ def scored(
     if identity is not None and subject.identity is not None:
         prompts = subject.identity.prompts
         each["identity"] = similarity(subject.identity.features, identity.photos)
+    if faces is not None:
+        each["faces_found"] = torch.tensor(faces, dtype=torch.float32)
     if identity is not None and alike is not None:
         scores["likeness"], errors["likeness"] = identity.likeness(alike), likeness_error(identity, alike)
         if of_class is not None and of_class.identity is not None:
@@ -82,7 +93,7 @@ def scored(
         scores["diversity"] = float(diversity(subject.clip.features, prompts).mean())
         least_obedient = int(clip.shortfall(subject.clip).argmax())
         scores["obedience"], errors["obedience"] = clip.obedience(subject.clip), obedience_error(clip, subject.clip)
-    intervals = {name: clustered(values, prompts) for name, values in each.items() if name != "memorisation"}
+    intervals = {name: clustered(values, prompts) for name, values in each.items() if name not in YES_OR_NO}
     scores |= {name: float(values.mean()) for name, values in each.items()}
     if identity is not None and alike is not None and clip is not None and subject.clip is not None:
         scores["choice"] = choice(identity, clip, alike, subject.clip)

@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from avatar_exp.config.sampler import KEYS, sampler_of_model, settle_sampler
+from avatar_exp.config.sampler import KEYS, sampler_of_model, scoring_of, settle_sampler
 from avatar_exp.run_folder import RunFolder
 
 ASKED = {"num_inference_steps": None, "guidance_scale": 2.0, "scheduler": None}
@@ -34,6 +34,18 @@ def test_a_run_and_the_pipeline_in_it_are_drawn_with_as_the_run_was(run: RunFold
 def test_a_folder_of_no_run_is_drawn_with_as_in_the_tutorial(tmp_path):
     wanted = {"num_inference_steps": 24, "guidance_scale": 2.0, "scheduler": "DDIM"}
     assert settled(RunFolder(tmp_path / "a" / "folder")) == wanted
+
+
+@pytest.mark.parametrize("cropped", [True, False])
+def test_a_run_is_scored_as_it_was(run: RunFolder, cropped: bool):
+    config = OmegaConf.load(run.resolved)
+    OmegaConf.update(config, "scoring.face_crop", cropped)
+    OmegaConf.save(config, run.resolved)
+    assert scoring_of(run).face_crop == scoring_of(RunFolder(run.pipeline)).face_crop == cropped
+
+
+def test_a_folder_of_no_run_is_scored_by_the_defaults(tmp_path):
+    assert scoring_of(RunFolder(tmp_path / "a" / "folder")).face_crop is False
 
 
 def test_the_built_in_base_has_a_sampler_of_its_own():

@@ -175,6 +175,14 @@ def test_tiny_has_a_sampler_of_its_own_for_the_class_and_the_samples_and_a_typed
     assert sampler_of_model("sd15") == defaults(schema.SamplerConfig)
 
 
+def test_whole_pictures_are_scored_unless_faces_are_asked_for():
+    both = [composed("concept=hoanganh", "model=tiny", f"scoring.face_crop={one}") for one in ("false", "true")]
+    assert [one.callbacks.scores.face_crop for one in both] == [False, True]
+    assert composed("concept=hoanganh", "model=tiny").scoring.face_crop is False
+    assert composed("run=x", command="evaluate").face_crop is None
+    assert composed("run=x", "face_crop=true", command="evaluate").face_crop is True
+
+
 @pytest.mark.parametrize(
     ("override", "says"),
     [

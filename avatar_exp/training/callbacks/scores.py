@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytorch_lightning as pl
+from PIL import Image
 
 from avatar_exp.data.photos import crop_square, open_photo
 from avatar_exp.pictures import open_picture, save_picture
@@ -40,14 +41,15 @@ class Scores(EverySteps):
         batch_size: int,
         max_drift: float,
         class_pictures: int = 0,
+        face_crop: bool = False,
     ) -> None:
         """Load the embedders now: if one is missing, say so here and go on without it, not after 800 steps."""
         super().__init__(every)
         self.run, self.batch_size, self.max_drift = run, batch_size, max_drift
         self.class_pictures = class_pictures
         self.series = Series(run, list(prompts), seeds, dict(sampler))
-        components = run.components
-        self.scorer = scorer(clip, identity, components.path, components.device) if every else Scorer(None, None)
+        base, device = run.components.path, run.components.device
+        self.scorer = scorer(clip, identity, base, device, face_crop) if every else Scorer(None, None)
         self.against: list[Against] = []
         run.folder.update(embedders=self.scorer.names)
 
@@ -74,9 +76,19 @@ class Scores(EverySteps):
             self.against.append(
                 self.scorer.against(photos, held_out, base, [text for _, text in sorted(texts.items())], class_before)
             )
-            identity = self.against[-1].identity
-            if identity and identity.why_not_measurable:
-                log.warning("likeness is not measurable: %s", identity.why_not_measurable)
+            self._say(number, [*photos, *held_out])
+
+    def _say(self, number: int, photos: Sequence[Image.Image]) -> None:
+        """What hinders a concept's scores of identity; the names of photos without a face go to run.json."""
+        identity = self.against[number].identity
+        if identity and identity.why_not_measurable:
+            log.warning("likeness is not measurable: %s", identity.why_not_measurable)
+        names = [photo.name for sets in (self.run.trained_on, self.run.held_out) for photo in sets[number]]
+        without = self.scorer.without_face(names, photos)
+        if without is not None:
+            known = self.run.folder.info.get("photos_without_face", {})
+            concept = self.run.concepts[number].identifier
+            self.run.folder.update(photos_without_face={**known, concept: without})
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Score the base."""
