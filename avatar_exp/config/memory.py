@@ -1,0 +1,118 @@
+"""A GPU's memory: said before training, decided about where that was left to us, and explained when it runs out."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from torch import nn
+
+from avatar_exp.errors import UserError
+from avatar_exp.models.components import Components
+from avatar_exp.models.footprint import Need, need
+
+log = logging.getLogger("avatar_exp")
+
+KEPT_FREE = 0.92  # of what is free: the estimate is one, and memory breaks into pieces
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What of a run's settings its memory depends on."""
+
+    components: Components
+    trained: Mapping[str, nn.Module]
+    batch: int  # photos of a micro-batch
+    prior: bool
+    side: int  # pixels
+    eight_bit: bool
+    checkpointing: bool
+
+    @property
+    def need(self) -> Need:
+        """The estimate."""
+        return need(
+            self.components,
+            self.trained,
+            rows=self.batch * (1 + self.prior),
+            side=self.side,
+            eight_bit=self.eight_bit,
+            checkpointing=self.checkpointing,
+        )
+
+    def cheaper(self) -> dict[str, "Asked"]:
+        """The same run with one setting changed, by what to type."""
+        found = {
+            "model.gradient_checkpointing=true": None if self.checkpointing else replace(self, checkpointing=True),
+            "optimizer=adamw8bit": None if self.eight_bit else replace(self, eight_bit=True),
+            "batch_size=1": replace(self, batch=1) if self.batch > 1 else None,
+            "method=unet": replace(self, trained={"unet": self.trained["unet"]}) if len(self.trained) > 1 else None,
+            f"data.resolution={self.side * 3 // 4 // 64 * 64}": replace(self, side=self.side * 3 // 4 // 64 * 64),
+        }
+        return {typed: asked for typed, asked in found.items() if asked is not None}
+
+
+def asked_of(config: DictConfig, components: Components, trained: Mapping[str, nn.Module], side: int) -> Asked:
+    """From the settings of a run."""
+    return Asked(
+        components,
+        trained,
+        batch=config.batch_size,
+        prior=config.prior.weight > 0 and config.prior.count != 0,
+        side=side,
+        eight_bit="8bit" in str(config.optimizer.get("_target_")),
+        checkpointing=config.model.gradient_checkpointing is True,
+    )
+
+
+def settle(asked: Asked, wanted: Any, free: float) -> bool:
+    """Whether activations are to be computed again in the backward pass: as wanted, or for ``auto`` if it will not do
+    otherwise.
+
+    Args:
+        free: bytes.
+    """
+    if wanted != "auto":
+        return bool(wanted)
+    return replace(asked, checkpointing=False).need.total > KEPT_FREE * free
+
+
+def say(asked: Asked, free: float) -> None:
+    """One line, a warning where it will not do."""
+    wanted = asked.need
+    told = f"memory: {wanted}; {free / 1e9:.1f} GB are free"
+    if wanted.total > KEPT_FREE * free:
+        log.warning("%s: it may not do. %s", told, "; ".join(savings(asked)))
+    else:
+        log.info(told)
+
+
+def savings(asked: Asked, most: int = 3) -> list[str]:
+    """``optimizer=adamw8bit saves about 5.9 GB``: the settings that would save most, and how much each."""
+    now = asked.need.total
+    saved = {typed: now - other.need.total for typed, other in asked.cheaper().items()}
+    best = sorted(saved, key=lambda typed: -saved[typed])[:most]
+    return [f"{typed} saves about {saved[typed] / 1e9:.1f} GB" for typed in best if saved[typed] > 1e8]
+
+
+@contextmanager
+def explained(asked: Asked) -> Iterator[None]:
+    """Inside, a GPU that runs out of memory is a UserError that says what is used, what is free and what would help."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        used, free = usage()
+        told = "\n  ".join(["out of GPU memory. What would help:", *(savings(asked) or ["a smaller data.resolution="])])
+        first = str(error).partition("\n")[0].partition(" If reserved")[0]
+        there = f"{used / 1e9:.1f} GB are used by this run, {free / 1e9:.1f} GB are free"
+        raise UserError(f"{told}\n{there}; {first}") from error
+
+
+def usage() -> tuple[float, float]:
+    """Bytes that PyTorch holds on the GPU, and bytes that are free there; zeros without one."""
+    if not torch.cuda.is_available():
+        return 0.0, 0.0
+    return float(torch.cuda.memory_reserved()), float(torch.cuda.mem_get_info()[0])

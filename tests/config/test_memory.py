@@ -1,0 +1,57 @@
+"""What is said of a GPU's memory; the GPU itself is not needed for it."""
+
+import logging
+
+import pytest
+import torch
+
+from avatar_exp.config import memory
+from avatar_exp.errors import UserError
+
+
+@pytest.fixture
+def asked(components):
+    """Two photos with their prior pictures, everything trained, nothing spared."""
+    trained = {name: components.modules[name].requires_grad_(True) for name in ("unet", "text_encoder")}
+    return memory.Asked(components, trained, batch=2, prior=True, side=128, eight_bit=False, checkpointing=False)
+
+
+def test_every_cheaper_setting_is_cheaper(asked):
+    cheaper = asked.cheaper()
+    assert set(cheaper) == {
+        "model.gradient_checkpointing=true", "optimizer=adamw8bit", "batch_size=1", "method=unet", "data.resolution=64"
+    }  # fmt: skip
+    assert all(other.need.total < asked.need.total for other in cheaper.values())
+
+
+def test_what_is_in_force_already_is_not_advised(asked):
+    spared = memory.replace(asked, batch=1, eight_bit=True, checkpointing=True, trained={"unet": asked.components.unet})
+    assert set(spared.cheaper()) == {"data.resolution=64"}
+
+
+def test_auto_checkpoints_where_it_would_not_do_otherwise(asked):
+    need = asked.need.total
+    assert memory.settle(asked, "auto", free=0.9 * need)
+    assert not memory.settle(asked, "auto", free=2 * need)
+    assert memory.settle(asked, True, free=2 * need)
+    assert not memory.settle(asked, False, free=0.5 * need)
+
+
+def test_too_little_is_said_before(asked, caplog):
+    caplog.set_level(logging.INFO, logger="avatar_exp")
+    memory.say(asked, free=100e9)
+    assert "it may not do" not in caplog.text
+    memory.say(asked, free=0.1e9)
+    assert "it may not do" in caplog.text
+
+
+def test_a_full_gpu_is_explained(asked, monkeypatch):
+    monkeypatch.setattr(memory, "usage", lambda: (11.2e9, 0.3e9))
+    monkeypatch.setattr(memory, "savings", lambda asked: ["optimizer=adamw8bit saves about 5.9 GB"])
+    with pytest.raises(UserError) as error, memory.explained(asked):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB. If reserved but unallocated ...")
+    said = str(error.value)
+    assert "optimizer=adamw8bit saves about 5.9 GB" in said
+    assert "11.2 GB are used by this run, 0.3 GB are free; CUDA out of memory. Tried to allocate 20 MiB." in said
+    with pytest.raises(ZeroDivisionError), memory.explained(asked):
+        _ = 1 / 0
