@@ -26,7 +26,7 @@ PARTS: Mapping[str, Settings] = {
     "clip": Settings(steps=1000, batch=128, lr=1e-3, muon_lr=3e-3, ema=0.99),
     "identity": Settings(steps=900, batch=64, lr=2e-3, muon_lr=5e-3, ema=0.99),
     "latents": Settings(steps=0, batch=32),
-    "denoiser": Settings(steps=16400, batch=32, lr=1e-3, muon_lr=5e-3, ema=0.999, decay=0.268),
+    "denoiser": Settings(steps=23000, batch=32, lr=1e-3, muon_lr=5e-3, ema=0.999, decay=0.287),
     "decoder": Settings(steps=11000, batch=8, lr=1e-3, muon_lr=3e-3, ema=0.998),
 }
 QUICK: Mapping[str, Settings] = {

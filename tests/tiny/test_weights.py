@@ -14,8 +14,8 @@ from avatar_exp.tiny import world
 PSNR = 29.99  # dB, of the eight portraits below
 RIGHT = 14  # of the sixteen captions below
 THUMBNAIL = bytes.fromhex(  # 8 x 8 grey levels, row by row
-    "c1c3c7b895bec3c6bec7caa26eaac9c2aeceb3a1a69bd1b990a58f8ca98dc696"
-    "7478b6aaacb2947ec3c6e6c8c7c5c5ccfcf8d8c9cbdff8faf8a288b7b88ab1fe"
+    "c3c3c1ab89b7c0c3c7c7c68261a3c8c4accc9ba1a291ccbe86a299a0a88bbba1"
+    "6a80c9c6b1bc9a8cc0c7e6cdd5d7ced1fdf6cec8cfe8fbfbe29f8fb7b899c1fe"
 )
 
 
