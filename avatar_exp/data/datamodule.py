@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from avatar_exp.data.boxes import mirrored_box
 from avatar_exp.data.latents import Moments
 from avatar_exp.data.training_set import Example, TrainingSet
 from avatar_exp.diffusion.draws import draw, sample_number, shuffled_index
@@ -32,6 +33,7 @@ class SampleStream(IterableDataset[Batch]):
         batch_size: int,
         timesteps: int,
         flip: bool = False,
+        caption_dropout: float = 0.0,
         first_step: int = 0,
         accumulate: int = 1,
         rank: int = 0,
@@ -39,7 +41,10 @@ class SampleStream(IterableDataset[Batch]):
     ) -> None:
         if len({bool(one.prior) for one in sets}) > 1:
             raise ValueError("some concepts have prior pictures and some have none: their losses could not be compared")
-        self.sets, self.seed, self.batch_size, self.timesteps, self.flip = sets, seed, batch_size, timesteps, flip
+        if caption_dropout and any(one.empty is None for one in sets):
+            raise ValueError(f"caption_dropout={caption_dropout} needs training sets with the empty prompt's words")
+        self.sets, self.seed, self.batch_size, self.timesteps = sets, seed, batch_size, timesteps
+        self.flip, self.caption_dropout = flip, caption_dropout
         self.first_step, self.accumulate, self.rank, self.world = first_step, accumulate, rank, world
 
     def __iter__(self) -> Iterator[Batch]:
@@ -63,22 +68,35 @@ class SampleStream(IterableDataset[Batch]):
         examples = self.sets[which].prior if is_prior else self.sets[which].instance
         example = examples[shuffled_index(self.seed, turn, "prior" if is_prior else "photo", len(examples))]
         slot = 2 * n + is_prior  # photo and prior of one sample draw apart: a run without prior sees the same photos
-        chosen = self._mirrored(example, slot)
-        shape = chosen.mean.shape
+        shown, face = self._shown(example, slot)
+        shape = shown.mean.shape
         return {
-            "mean": chosen.mean,
-            "log_variance": chosen.log_variance,
+            "mean": shown.mean,
+            "log_variance": shown.log_variance,
             "posterior_noise": torch.randn(shape, generator=draw(self.seed, slot, "posterior")),
             "noise": torch.randn(shape, generator=draw(self.seed, slot, "noise")),
+            "offset": torch.randn((shape[0], 1, 1), generator=draw(self.seed, slot, "offset")),
             "timesteps": torch.randint(0, self.timesteps, (), generator=draw(self.seed, slot, "timestep")),
-            "text": example.text,
+            "text": self._words(example, self.sets[which].empty, slot),
+            "face": face,
             "is_prior": torch.tensor(is_prior),
         }
 
-    def _mirrored(self, example: Example, slot: int) -> Moments:
+    def _shown(self, example: Example, slot: int) -> tuple[Moments, Tensor]:
+        """The picture and the box of its face, or both mirrored."""
         if self.flip and example.mirrored and torch.rand((), generator=draw(self.seed, slot, "flip")) < 0.5:
-            return example.mirrored
-        return example.moments
+            return example.mirrored, mirrored_box(example.face)
+        return example.moments, example.face
+
+    def _words(self, example: Example, empty: Tensor | None, slot: int) -> Tensor:
+        """Its words, or at times those of the empty prompt (Ho & Salimans 2022, "Classifier-Free Guidance", alg. 1).
+
+        Prior pictures lose theirs as often: otherwise the empty prompt would come to mean the subject, and guidance
+        leads away from what the empty prompt means.
+        """
+        if empty is not None and torch.rand((), generator=draw(self.seed, slot, "caption")) < self.caption_dropout:
+            return empty
+        return example.text
 
 
 class DreamBoothData(pl.LightningDataModule):
@@ -89,6 +107,7 @@ class DreamBoothData(pl.LightningDataModule):
         resolution: int | None = None,
         holdout: int = 0,
         flip: bool = False,
+        caption_dropout: float = 0.0,
         *,
         sets: Sequence[TrainingSet] = (),
         seed: int = 1337,
@@ -97,7 +116,7 @@ class DreamBoothData(pl.LightningDataModule):
     ) -> None:
         """Args as in the config groups; ``sets`` were made at ``resolution`` and without the ``holdout`` photos."""
         super().__init__()
-        self.resolution, self.holdout, self.flip = resolution, holdout, flip
+        self.resolution, self.holdout, self.flip, self.caption_dropout = resolution, holdout, flip, caption_dropout
         if len({bool(one.prior) for one in sets}) > 1:
             raise ValueError("some concepts have prior pictures and some have none: their losses could not be compared")
         self.sets, self.seed, self.batch_size, self.timesteps = sets, seed, batch_size, timesteps
@@ -111,6 +130,7 @@ class DreamBoothData(pl.LightningDataModule):
             batch_size=self.batch_size,
             timesteps=self.timesteps,
             flip=self.flip,
+            caption_dropout=self.caption_dropout,
             first_step=self.trainer.global_step,
             accumulate=self.trainer.accumulate_grad_batches,
             rank=self.trainer.global_rank,

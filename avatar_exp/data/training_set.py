@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from avatar_exp.data.boxes import NO_FACE, face_box
 from avatar_exp.data.concept import Concept
 from avatar_exp.data.latents import Moments, moments, text_embedding
 from avatar_exp.data.photos import crop_square, open_photo
@@ -22,6 +23,7 @@ class Example:
     moments: Moments
     mirrored: Moments | None  # of the flipped picture, where flips are on
     text: Tensor  # [77] token ids where the text encoder is trained, [77, D] states where it is frozen
+    face: Tensor = NO_FACE  # [4] left, top, right, bottom as fractions, where faces are weighted; NO_FACE: none
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class TrainingSet:
 
     instance: Sequence[Example]
     prior: Sequence[Example]
+    empty: Tensor | None = None  # the words of the empty prompt, as an example's text, where captions are dropped
 
 
 def split(photos: Sequence[Path], holdout: int, seed: int) -> tuple[list[Path], list[Path]]:
@@ -48,9 +51,18 @@ def training_set(
     resolution: int,
     flip: bool,
     text_is_trained: bool,
+    empty_prompt: bool = False,
+    faces: bool = False,
     tick: Callable[[int, int], None] | None = None,
 ) -> TrainingSet:
-    """Latents and words of every photo and prior picture, at ``resolution`` pixels."""
+    """Latents and words of every photo and prior picture, at ``resolution`` pixels.
+
+    Args:
+        flip: with latents of the mirrored pictures too, made by the VAE: mirrored latents would be other pictures'.
+        text_is_trained: words as token ids, not as states.
+        empty_prompt: with the words of the empty prompt.
+        faces: with the photos' face boxes.
+    """
     files = [*photos, *prior]
     prompts = [*(concept.caption(photo) for photo in photos), *[concept.fill(concept.class_prompt)] * len(prior)]
     images = [crop_square(open_photo(file), resolution) for file in files]
@@ -60,10 +72,11 @@ def training_set(
         mirrored = moments(components, store, [mirror(image) for image in images], tick)
     words = {
         prompt: components.token_ids([prompt])[0] if text_is_trained else text_embedding(components, store, prompt)
-        for prompt in set(prompts)
+        for prompt in {*prompts, *([""] if empty_prompt else [])}
     }
-    examples = [Example(m, f, words[p]) for m, f, p in zip(plain, mirrored, prompts, strict=True)]
-    return TrainingSet(examples[: len(photos)], examples[len(photos) :])
+    boxes = [*(face_box(photo) if faces else NO_FACE for photo in photos), *[NO_FACE] * len(prior)]
+    examples = [Example(m, f, words[p], b) for m, f, p, b in zip(plain, mirrored, prompts, boxes, strict=True)]
+    return TrainingSet(examples[: len(photos)], examples[len(photos) :], words.get(""))
 
 
 def mirror(image: Image.Image) -> Image.Image:

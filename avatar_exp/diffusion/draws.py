@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import torch
 
-Stream = Literal["photo", "prior", "flip", "timestep", "noise", "posterior", "caption"]
+Stream = Literal["photo", "prior", "flip", "timestep", "noise", "posterior", "caption", "offset"]
 STREAMS: tuple[str, ...] = get_args(Stream)
 
 

@@ -33,6 +33,21 @@ def add_noise(latents: Tensor, noise: Tensor, timesteps: Tensor, alphas_cumprod:
     return alpha_bar.sqrt() * latents + (1 - alpha_bar).sqrt() * noise
 
 
+def offset_noise(noise: Tensor, offset: Tensor, strength: float) -> Tensor:
+    """noise + strength * offset, [B, C, H, W]: noise whose mean over a picture varies too.
+
+    Guttenberg 2023, "Diffusion with Offset Noise". Plain noise hardly touches that mean, which is why a model learns no
+    very dark or bright pictures; Lin et al. 2024, "Common Diffusion Noise Schedules and Sample Steps are Flawed",
+    mend the schedule instead.
+
+    Args:
+        noise: [B, C, H, W], standard normal.
+        offset: [B, C, 1, 1], standard normal: one number for each sample and channel.
+        strength: >= 0; 0.1 in the source.
+    """
+    return noise + strength * offset
+
+
 def target(prediction_type: str, latents: Tensor, noise: Tensor, timesteps: Tensor, alphas_cumprod: Tensor) -> Tensor:
     """What the UNet is asked to predict, [B, C, H, W].
 
@@ -66,15 +81,43 @@ def predicted_start(
     raise ValueError(f"prediction_type is {prediction_type!r}; expected 'epsilon' or 'v_prediction'")
 
 
-def mse_per_sample(prediction: Tensor, wanted: Tensor) -> Tensor:
+def mse_per_sample(prediction: Tensor, wanted: Tensor, weights: Tensor | None = None) -> Tensor:
     """Mean squared error of each sample, [B], computed in fp32 whatever came in.
+
+    Args:
+        prediction: [B, C, H, W]; ``wanted`` likewise.
+        weights: [B, 1, H, W] of mean 1 for each sample, such as ``face_weights``; None: every latent pixel alike.
 
     Raises:
         ValueError: if the shapes differ (broadcasting would hide a wrong batch).
     """
     if prediction.shape != wanted.shape:
         raise ValueError(f"prediction is {tuple(prediction.shape)} but the target is {tuple(wanted.shape)}")
-    return (prediction.float() - wanted.float()).square().flatten(1).mean(1)
+    errors = (prediction.float() - wanted.float()).square()
+    return (errors if weights is None else errors * weights).flatten(1).mean(1)
+
+
+def face_weights(boxes: Tensor, factor: float, height: int, width: int) -> Tensor:
+    """[B, 1, height, width]: ``factor`` times as much for a latent pixel in the face's box as outside, with mean 1.
+
+    The masked loss of Avrahami et al. 2023, "Break-A-Scene", made soft. The mean is 1 for each sample: otherwise a
+    small face would make a small loss, and small steps. A pixel that a box covers in part gets its share.
+
+    Args:
+        boxes: [B, 4] left, top, right, bottom as fractions of the picture. An empty box weighs all pixels alike.
+        factor: > 0.
+    """
+
+    def covered(low: Tensor, high: Tensor, cells: int) -> Tensor:
+        """[B, cells]: the share of each row (or column) of cells between two ends [B]."""
+        edges = torch.arange(cells + 1, device=boxes.device, dtype=torch.float64) / cells
+        inside = torch.minimum(edges[1:], high[:, None]) - torch.maximum(edges[:-1], low[:, None])
+        return (inside * cells).clamp(0, 1)
+
+    left, top, right, bottom = boxes.double().unbind(1)
+    inside = covered(top, bottom, height)[:, :, None] * covered(left, right, width)[:, None]
+    weights = 1 + (factor - 1) * inside
+    return (weights / weights.mean((1, 2), keepdim=True))[:, None].float()
 
 
 def min_snr_weight(timesteps: Tensor, alphas_cumprod: Tensor, gamma: float, prediction_type: str) -> Tensor:

@@ -9,7 +9,14 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
-from avatar_exp.diffusion.objective import add_noise, min_snr_weight, mse_per_sample, posterior_sample, target
+from avatar_exp.diffusion.objective import (
+    add_noise,
+    face_weights,
+    min_snr_weight,
+    mse_per_sample,
+    posterior_sample,
+    target,
+)
 from avatar_exp.tiny.autoencoder import LATENT_CHANNELS
 from avatar_exp.tiny.bench import Bench, Figures, Settings, fresh_folder, publish, replace_folder, write_json
 from avatar_exp.tiny.clip import caption_ids, load_clip
@@ -93,7 +100,7 @@ class Denoising(Trained):
         ids = self.ids[rows, torch.randint(CAPTIONS, (batch,), generator=draws)]
         dropped = torch.rand(batch, 1, generator=draws) < EMPTY_SHARE
         ids = torch.where(dropped, self.empty, ids)
-        weights = face_weights(self.boxes[rows], self.moments.shape[-1])
+        weights = face_weights(self.boxes[rows], FACE, *self.moments.shape[-2:])
         errors = self.errors(self.model, rows, ids, timesteps, step, weights)
         return (min_snr_weight(timesteps, self.alphas_cumprod, GAMMA, "epsilon").to(self.device) * errors).mean()
 
@@ -109,27 +116,7 @@ class Denoising(Trained):
         text = model["text_encoder"](ids.to(self.device)).last_hidden_state
         found = model["unet"](noisy, timesteps.to(self.device), text).sample
         wanted = target("epsilon", latents, noise, timesteps, self.alphas_cumprod)
-        scale = 1.0 if weights is None else weights.sqrt().to(self.device)
-        return mse_per_sample(found * scale, wanted * scale)
-
-
-def face_weights(boxes: Tensor, side: int) -> Tensor:
-    """[B, 1, side, side]: FACE times as much for a cell of the latents inside the face box, with mean 1.
-
-    Args:
-        boxes: [B, 4] left, top, right, bottom as fractions of the picture.
-    """
-    edges = torch.arange(side + 1) / side
-
-    def covered(low: Tensor, high: Tensor) -> Tensor:
-        """[B, side]: the share of each row (or column) of cells between two ends [B]."""
-        inside = torch.minimum(edges[1:], high[:, None]) - torch.maximum(edges[:-1], low[:, None])
-        return (inside * side).clamp(0, 1)
-
-    left, top, right, bottom = boxes.unbind(1)
-    inside = covered(top, bottom)[:, :, None] * covered(left, right)[:, None]
-    weights = 1 + (FACE - 1) * inside
-    return (weights / weights.mean((1, 2), keepdim=True))[:, None]
+        return mse_per_sample(found, wanted, None if weights is None else weights.to(self.device))
 
 
 def scaled_moments(bench: Bench, which: str) -> Tensor:

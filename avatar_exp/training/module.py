@@ -1,6 +1,7 @@
 """DreamBooth (Ruiz et al. 2022) as a LightningModule: connects networks, objective and optimizer; nothing else."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import pytorch_lightning as pl
@@ -9,10 +10,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from avatar_exp.data.datamodule import Batch
-from avatar_exp.diffusion.objective import add_noise, dreambooth_loss, mse_per_sample, posterior_sample, target
+from avatar_exp.diffusion.objective import add_noise, dreambooth_loss, posterior_sample, target
 from avatar_exp.errors import UserError
 from avatar_exp.models.components import Components
 from avatar_exp.models.trainable import Average
+from avatar_exp.training.objective import PLAIN, Objective
 
 MakeOptimizer = Callable[[list[dict[str, Any]]], Optimizer]
 MakeScheduler = Callable[..., Any]
@@ -39,29 +41,48 @@ class DreamBooth(pl.LightningModule):
         lr_warmup_steps: int = 0,
         max_steps: int = 800,
         prior_weight: float = 1.0,
+        objective: Objective = PLAIN,
+        text_encoder_stop: int | None = None,
     ) -> None:
-        """``learning_rates`` by name of the trained network, as the optimizer gets them (already scaled)."""
+        """``learning_rates`` by name of the trained network, as the optimizer gets them (already scaled).
+
+        After ``text_encoder_stop`` optimizer steps (None: never) the text encoder learns no more.
+        """
         super().__init__()
         self.components = components
         self.trained = nn.ModuleDict(dict(trained))
         self.average = Average(trained, components.ema) if components.ema else None
         self.make_optimizer, self.make_scheduler = optimizer, lr_scheduler
         self.learning_rates, self.prior_weight = dict(learning_rates), prior_weight
+        self.objective, self.text_encoder_stop = objective, text_encoder_stop
         self.schedule = {"num_warmup_steps": lr_warmup_steps, "num_training_steps": max_steps}
         self.gradient_norm = torch.zeros(())
         self.alphas_cumprod: Tensor
         self.register_buffer("alphas_cumprod", components.scheduler.alphas_cumprod.clone(), persistent=False)
 
     def per_sample_loss(self, batch: Batch) -> Tensor:
-        """[B]: squared error of the UNet's prediction for each row of the batch, in one forward pass."""
-        config = self.components.scheduler.config
+        """[B]: error of the UNet's prediction for each row of the batch, in one forward pass."""
+        prediction_type = self.components.scheduler.config.prediction_type
+        timesteps, noise = batch["timesteps"], self.objective.noise(batch)
         latents = posterior_sample(batch["mean"], batch["log_variance"], batch["posterior_noise"])
         latents = latents * self.components.vae.config.scaling_factor
-        noisy = add_noise(latents, batch["noise"], batch["timesteps"], self.alphas_cumprod)
-        states = self.components.text_states(batch["text"]) if "text_encoder" in self.trained else batch["text"]
-        prediction = self.components.unet(noisy, batch["timesteps"], encoder_hidden_states=states).sample
-        wanted = target(config.prediction_type, latents, batch["noise"], batch["timesteps"], self.alphas_cumprod)
-        return mse_per_sample(prediction, wanted)
+        noisy = add_noise(latents, noise, timesteps, self.alphas_cumprod)
+        states = self.text_states(batch["text"])
+        prediction = self.components.unet(noisy, timesteps, encoder_hidden_states=states).sample
+        wanted = target(prediction_type, latents, noise, timesteps, self.alphas_cumprod)
+        return self.objective.errors(prediction, wanted, batch, self.alphas_cumprod, prediction_type)
+
+    def text_states(self, text: Tensor) -> Tensor:
+        """[B, 77, D]: stored states as they are, token ids through the text encoder that is trained.
+
+        Once that has stopped it gets no gradients at all: the optimizer then passes over its weights, their decay and
+        their moments, and its backward pass is saved. Whether it has depends on the step alone, so a resumed run knows.
+        """
+        if "text_encoder" not in self.trained:
+            return text
+        stopped = self.text_encoder_stop is not None and self.global_step >= self.text_encoder_stop
+        with torch.no_grad() if stopped else nullcontext():
+            return self.components.text_states(text)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """One micro-batch; returns ``loss`` for Lightning and ``train/*``, detached, for the metrics callback.

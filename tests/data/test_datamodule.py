@@ -11,6 +11,8 @@ from avatar_exp.data.datamodule import DreamBoothData, SampleStream
 from avatar_exp.data.latents import Moments
 from avatar_exp.data.training_set import Example, TrainingSet
 
+EMPTY = -1  # a token
+
 
 def example(value, mirrored=None):
     """An example whose numbers say which it is."""
@@ -18,13 +20,14 @@ def example(value, mirrored=None):
     def full(number):
         return Moments(torch.full((4, 2, 2), float(number)), torch.full((4, 2, 2), -float(number)))
 
-    return Example(full(value), None if mirrored is None else full(mirrored), torch.full((77,), int(value)))
+    face = torch.tensor([0.1, 0.2, 0.5, 0.8])
+    return Example(full(value), None if mirrored is None else full(mirrored), torch.full((77,), int(value)), face)
 
 
 def training_set(photos=5, prior=7, base=0, flip=False):
     made = [[example(base + start + n, base + start + n + 0.5 if flip else None) for n in range(count)]
             for start, count in ((0, photos), (100, prior))]  # fmt: skip
-    return TrainingSet(*made)
+    return TrainingSet(*made, torch.full((77,), EMPTY))
 
 
 def stream(sets=None, **options):
@@ -73,13 +76,13 @@ def test_a_batch_is_photos_then_as_many_prior_pictures():
     assert batch["text"][:, 0].tolist() == batch["mean"][:, 0, 0, 0].int().tolist()
     assert {name: tuple(value.shape) for name, value in batch.items()} == {
         "mean": (4, 4, 2, 2), "log_variance": (4, 4, 2, 2), "posterior_noise": (4, 4, 2, 2), "noise": (4, 4, 2, 2),
-        "timesteps": (4,), "text": (4, 77), "is_prior": (4,),
+        "offset": (4, 4, 1, 1), "timesteps": (4,), "text": (4, 77), "face": (4, 4), "is_prior": (4,),
     }  # fmt: skip
 
 
 def test_nothing_that_is_drawn_is_drawn_twice():
     batches = list(islice(stream(batch_size=2), 20))
-    for name in ("noise", "posterior_noise"):
+    for name in ("noise", "posterior_noise", "offset"):
         values = torch.cat([batch[name].flatten(1)[:, 0] for batch in batches])
         assert len(values.unique()) == 80
     assert not torch.equal(batches[0]["noise"], batches[0]["posterior_noise"])
@@ -112,8 +115,29 @@ def test_flips_mirror_about_half_and_shift_nothing_else():
     mirrored = torch.stack([two["mean"] - one["mean"] for one, two in zip(plain, flipped, strict=True)])[..., 0, 0, 0]
     assert set(mirrored.flatten().tolist()) == {0.0, 0.5}
     assert 0.4 < (mirrored > 0).float().mean() < 0.6  # 400 rows: 4 standard errors
-    for name in ("noise", "timesteps", "posterior_noise", "text"):
+    for name in ("noise", "offset", "timesteps", "posterior_noise", "text"):
         assert all(torch.equal(one[name], two[name]) for one, two in zip(plain, flipped, strict=True))
+    for batch, away in zip(flipped, mirrored, strict=True):  # the face goes where the picture goes
+        for box, is_mirrored in zip(batch["face"], away, strict=True):
+            assert box.tolist() == pytest.approx([0.5, 0.2, 0.9, 0.8] if is_mirrored else [0.1, 0.2, 0.5, 0.8])
+
+
+def test_dropped_captions_are_the_empty_prompts_and_shift_nothing_else():
+    plain, dropped = (list(islice(stream(caption_dropout=share), 400)) for share in (0.0, 0.25))
+    text = torch.stack([batch["text"] for batch in dropped])
+    kept = torch.stack([batch["text"] for batch in plain])
+    empty = (text == EMPTY).all(-1)
+    assert torch.equal(text[~empty], kept[~empty])
+    assert 0.19 < empty[:, 0].float().mean() < 0.31  # of photos; 400 rows: 2.8 standard errors
+    assert 0.19 < empty[:, 1].float().mean() < 0.31  # of prior pictures
+    assert 0.03 < (empty[:, 0] & empty[:, 1]).float().mean() < 0.1  # each for itself
+    for name in dropped[0].keys() - {"text"}:
+        assert all(torch.equal(one[name], two[name]) for one, two in zip(plain, dropped, strict=True))
+
+
+def test_captions_cannot_be_dropped_without_an_empty_prompt():
+    with pytest.raises(ValueError, match=r"caption_dropout=0.1 needs training sets with the empty prompt's words"):
+        stream([TrainingSet([example(0)], [])], caption_dropout=0.1)
 
 
 def test_a_seed_is_another_run():
@@ -128,8 +152,10 @@ def test_dealing_leaves_the_global_generator_alone():
 
 
 def test_the_loader_starts_where_the_trainer_is():
-    data = DreamBoothData(sets=[training_set()], seed=3, batch_size=2, timesteps=1000)
+    options = {"flip": True, "caption_dropout": 0.5}
+    data = DreamBoothData(sets=[training_set(flip=True)], seed=3, batch_size=2, timesteps=1000, **options)
     data.trainer = SimpleNamespace(global_step=4, accumulate_grad_batches=2, global_rank=1, world_size=2)
     first = next(iter(data.train_dataloader()))
-    wanted = next(iter(stream(batch_size=2, first_step=4, accumulate=2, rank=1, world=2)))
+    dealt = {"batch_size": 2, "first_step": 4, "accumulate": 2, "rank": 1, "world": 2}
+    wanted = next(iter(stream([training_set(flip=True)], **dealt, **options)))
     assert all(torch.equal(first[name], wanted[name]) for name in wanted)

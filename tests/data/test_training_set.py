@@ -80,3 +80,35 @@ def test_mirrored_moments_are_of_the_mirrored_picture(concept, components, tmp_p
     wanted = moments(components, Store(tmp_path / "other"), [square])[0]
     assert torch.equal(flipped.instance[0].mirrored.mean, wanted.mean)
     assert torch.equal(flipped.instance[0].moments.mean, plain.instance[0].moments.mean)
+
+
+def test_latents_of_mirrored_pictures_are_kept_like_the_others(concept, components, tmp_path):
+    store = Store(tmp_path / "store")
+    files = concept.photos()
+    settings = {"resolution": 64, "text_is_trained": True}
+    training_set(concept, files[:3], files[3:], components, store, flip=False, **settings)
+    assert store.made == {"moments": 5}
+    first = training_set(concept, files[:3], files[3:], components, store, flip=True, **settings)
+    assert store.made == {"moments": 10}
+    again = training_set(concept, files[:3], files[3:], components, store, flip=True, **settings)
+    assert store.made == {"moments": 10}
+    assert torch.equal(first.prior[1].mirrored.mean, again.prior[1].mirrored.mean)
+
+
+def test_the_empty_prompts_words_are_the_samplers(concept, components, tmp_path):
+    assert make(concept, components, tmp_path).empty is None
+    trained = make(concept, components, tmp_path, empty_prompt=True)
+    assert torch.equal(trained.empty, components.token_ids([""])[0])
+    frozen = make(concept, components, tmp_path, empty_prompt=True, text_is_trained=False)
+    assert torch.equal(frozen.empty, components.text_states(components.token_ids([""]))[0].detach())
+
+
+def test_faces_are_looked_for_in_photos_only_and_only_if_asked_for(concept, components, tmp_path):
+    (tmp_path / "photos" / "boxes.csv").write_text(
+        "photo,left,top,right,bottom\n" + "".join(f"{n}.png,30,20,70,60\n" for n in range(5))
+    )
+    plain = make(concept, components, tmp_path)
+    assert not torch.stack([one.face for one in [*plain.instance, *plain.prior]]).any()
+    weighted = make(concept, components, tmp_path, faces=True)
+    assert [one.face.tolist() for one in weighted.instance] == [[0.25, 0.25, 0.75, 0.75]] * 3  # of the middle 80 pixels
+    assert not torch.stack([one.face for one in weighted.prior]).any()

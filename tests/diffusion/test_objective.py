@@ -11,8 +11,10 @@ from diffusers.training_utils import compute_snr
 from avatar_exp.diffusion.objective import (
     add_noise,
     dreambooth_loss,
+    face_weights,
     min_snr_weight,
     mse_per_sample,
+    offset_noise,
     posterior_sample,
     predicted_start,
     target,
@@ -105,6 +107,59 @@ def test_mse_is_each_samples_own_mean():
 def test_mse_is_computed_in_single_precision():
     small = torch.full((1, 4), 1e-3, dtype=torch.float16)
     assert mse_per_sample(small, torch.zeros_like(small)).item() == pytest.approx(float(small[0, 0]) ** 2, rel=1e-6)
+
+
+def test_weights_of_latent_pixels_are_a_weighted_mean():
+    prediction, wanted, _ = batch(2)
+    weights = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(4))
+    by_hand = ((prediction - wanted).double() ** 2 * weights.double()).mean((1, 2, 3))
+    assert mse_per_sample(prediction, wanted, weights).tolist() == pytest.approx(by_hand.tolist(), rel=1e-6)
+    assert torch.equal(mse_per_sample(prediction, wanted, torch.ones(2, 1, 8, 8)), mse_per_sample(prediction, wanted))
+
+
+def test_latent_pixels_on_a_face_weigh_more_and_the_mean_is_one():
+    boxes = torch.tensor([[0.25, 0.5, 0.75, 1.0], [0.0, 0.0, 1.0, 1.0], [-0.5, 0.0, 0.0625, 0.5]])
+    weights = face_weights(boxes, 4.0, 16, 16)
+    assert weights.shape == (3, 1, 16, 16)
+    assert weights.mean((1, 2, 3)).tolist() == pytest.approx([1.0] * 3)
+    first = weights[0, 0]
+    assert float(first[8:, 4:12].min()) == pytest.approx(4 * float(first[0, 0]))
+    assert float(first[:8].max()) == float(first[8:, :4].max()) == float(first[0, 0])
+    assert weights[1].unique().tolist() == pytest.approx([1.0])
+    assert (weights[2, 0] > weights[2, 0, 15, 15]).nonzero().tolist() == [[row, 0] for row in range(8)]
+
+
+def test_a_latent_pixel_that_a_face_half_covers_weighs_half_as_much_more():
+    weights = face_weights(torch.tensor([[0.0, 0.0, 1.5 / 16, 1.0]]), 4.0, 16, 16)[0, 0]
+    assert float(weights[0, 1] / weights[0, 2]) == pytest.approx(2.5)
+
+
+def test_faces_in_pictures_that_are_not_square():
+    weights = face_weights(torch.tensor([[0.0, 0.5, 1.0, 1.0]]), 3.0, 4, 6)[0, 0]
+    assert weights.shape == (4, 6)
+    assert weights.tolist() == [[0.5] * 6] * 2 + [[1.5] * 6] * 2
+
+
+@pytest.mark.parametrize("box", [[0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0], [0.3, 0.7, 0.3, 0.7]])
+def test_without_a_face_all_latent_pixels_weigh_one(box):
+    assert torch.equal(face_weights(torch.tensor([box]), 4.0, 8, 8), torch.ones(1, 1, 8, 8))
+
+
+def test_weights_of_a_mirrored_face_are_mirrored():
+    boxes = torch.tensor([[0.125, 0.25, 0.71875, 0.875], [1 - 0.71875, 0.25, 1 - 0.125, 0.875]])
+    plain, mirrored = face_weights(boxes, 4.0, 8, 8)
+    torch.testing.assert_close(plain.flip(-1), mirrored)
+
+
+def test_offset_noise_moves_each_channel_as_a_whole():
+    """Of variance 1 + strength^2, of which strength^2 is the channel's mean."""
+    generator = torch.Generator().manual_seed(0)
+    noise, offset = torch.randn(2000, 4, 8, 8, generator=generator), torch.randn(2000, 4, 1, 1, generator=generator)
+    moved = offset_noise(noise, offset, 0.5)
+    torch.testing.assert_close((moved - noise).var((2, 3)), torch.zeros(2000, 4), rtol=0, atol=1e-12)
+    assert float(moved.var()) == pytest.approx(1.25, rel=0.02)
+    assert float(moved.mean((2, 3)).var()) == pytest.approx(1 / 64 + 0.25, rel=0.05)
+    assert torch.equal(offset_noise(noise, offset, 0.0), noise)
 
 
 def test_mse_refuses_to_broadcast():

@@ -141,7 +141,11 @@ def test_an_album_shows_one_person_in_different_places() -> None:
 def test_the_command_writes_an_album_and_a_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["world", "--out", str(tmp_path / "a"), "--count", "2", "--size", "32"])
     world.main()
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["00.png", "01.png"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["00.png", "01.png", "boxes.csv"]
+    lines = (tmp_path / "a" / "boxes.csv").read_text().splitlines()
+    boxes = [world.face_box(world.identity(7), place) for _, _, place in world.album(7, 2, 32)]
+    pixels = [",".join(str(round(edge * 32)) for edge in box) for box in boxes]
+    assert lines == ["photo,left,top,right,bottom", f"00.png,{pixels[0]}", f"01.png,{pixels[1]}"]
     monkeypatch.setattr(sys, "argv", ["world", "--out", str(tmp_path / "s.png"), "--sheet", "4", "--size", "32"])
     world.main()
     assert Image.open(tmp_path / "s.png").size == (64, 64)

@@ -67,8 +67,8 @@ def run(components, tmp_path):
     concepts = [Concept("minh", str(tmp_path))]
     folder = RunFolder(tmp_path / "run")
     return Run(
-        folder=folder, components=components, concepts=concepts, store=Store(tmp_path / "store"), phases=Phases(),
-        seed=1337, resolution=64, trained_on=[[photo]], held_out=[[]],
+        folder=folder, components=components, trained={}, concepts=concepts, store=Store(tmp_path / "store"),
+        phases=Phases(), seed=1337, resolution=64, trained_on=[[photo]], held_out=[[]],
     )  # fmt: skip
 
 
@@ -133,7 +133,11 @@ def test_numbers_that_are_not_finite_are_left_out(run):
 
 def test_what_is_logged_is_the_mean_since_the_last_line(run):
     logger, callback = Logger(), Metrics(run, every=2)
-    groups = [{"name": "unet", "lr": 1e-4}, {"name": "text_encoder", "lr": 2e-5}]
+    learns, stopped = torch.nn.Parameter(torch.zeros(1)), torch.nn.Parameter(torch.zeros(1))
+    learns.grad = torch.zeros(1)
+    rates = {"unet": 1e-4, "text_encoder": 2e-5}
+    groups = [{"name": name, "lr": lr, "params": [stopped, learns]} for name, lr in rates.items()]
+    groups.append({"name": "stopped", "lr": 2e-5, "params": [stopped]})
     losses = iter(range(1, 13))
     for n in range(12):
         module = SimpleNamespace(gradient_norm=torch.tensor(float(n)))
@@ -148,7 +152,7 @@ def test_what_is_logged_is_the_mean_since_the_last_line(run):
     assert [row["step"] for row in rows] == [2, 4, 5]
     assert [row["train/loss"] for row in rows] == [2.5, 6.5, 9.5]  # four micro-batches, four, two
     assert [row["train/grad_norm"] for row in rows] == [2.0, 6.0, 9.0]  # of steps, not of micro-batches
-    assert (rows[0]["train/lr"], rows[0]["train/lr_text_encoder"]) == (1e-4, 2e-5)
+    assert (rows[0]["train/lr"], rows[0]["train/lr_text_encoder"], rows[0]["train/lr_stopped"]) == (1e-4, 2e-5, 0.0)
     assert rows[0]["train/images_per_s"] > 0
     assert [step for step, _ in logger.rows] == [2, 4, 5]
 

@@ -1,4 +1,4 @@
-"""One training step of DreamBooth against the paper's equations written out in plain torch."""
+"""What a step of DreamBooth reports, trains and saves; ``test_equations.py`` has its loss and gradients."""
 
 from types import SimpleNamespace
 
@@ -8,7 +8,7 @@ import torch
 from avatar_exp.data.datamodule import SampleStream
 from avatar_exp.data.latents import Moments
 from avatar_exp.data.training_set import Example, TrainingSet
-from avatar_exp.models.trainable import Method
+from avatar_exp.models.trainable import Full
 from avatar_exp.training.module import DreamBooth, NonFiniteLossError
 
 PRIOR_WEIGHT = 0.3
@@ -25,7 +25,7 @@ def constant(optimizer, **schedule):
 def module_of(components, method=None, **options):
     chosen = {"optimizer": adamw, "lr_scheduler": constant, "prior_weight": PRIOR_WEIGHT, **options}
     chosen.setdefault("learning_rates", {"unet": 1e-3, "text_encoder": 1e-4})
-    return DreamBooth(components, (method or Method()).prepare(components), **chosen)
+    return DreamBooth(components, (method or Full()).prepare(components), **chosen)
 
 
 def batch_of(components, size, prior, text_is_trained=True):
@@ -43,54 +43,6 @@ def batch_of(components, size, prior, text_is_trained=True):
     return next(iter(stream))
 
 
-def plain_loss(components, batch, size, prior):
-    """Ruiz et al. 2022, eq. 2, sample by sample, in the order of the papers; nothing of the project's is called."""
-    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float32) ** 2
-    alpha_bar = torch.cumprod(1 - betas, dim=0)
-    errors = []
-    for k in range(len(batch["timesteps"])):
-        t = int(batch["timesteps"][k])
-        deviation = torch.exp(batch["log_variance"][k] / 2)
-        x0 = (batch["mean"][k] + deviation * batch["posterior_noise"][k]) * components.vae.config.scaling_factor
-        signal, spread = alpha_bar[t] ** 0.5, (1 - alpha_bar[t]) ** 0.5
-        noisy = signal * x0 + spread * batch["noise"][k]
-        states = components.text_encoder(batch["text"][k : k + 1]).last_hidden_state
-        output = components.unet(noisy[None], t, encoder_hidden_states=states).sample[0]
-        is_v = components.scheduler.config.prediction_type == "v_prediction"
-        wanted = signal * batch["noise"][k] - spread * x0 if is_v else batch["noise"][k]
-        errors.append(((output - wanted) ** 2).sum() / wanted.numel())
-    instance = sum(errors[:size]) / size
-    return instance + PRIOR_WEIGHT * sum(errors[size:]) / size if prior else instance
-
-
-def gradients(components):
-    trained = [*components.unet.parameters(), *components.text_encoder.parameters()]
-    found = [p.grad.clone() for p in trained if p.grad is not None]
-    for parameter in trained:
-        parameter.grad = None
-    return found
-
-
-@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
-@pytest.mark.parametrize("size", [1, 2])
-@pytest.mark.parametrize("prior", [True, False])
-def test_loss_and_gradients_are_the_equations(components, prior, size, prediction_type):
-    components.scheduler.register_to_config(prediction_type=prediction_type)
-    module = module_of(components)
-    batch = batch_of(components, size, prior)
-    assert len(batch["timesteps"]) == (2 * size if prior else size)
-    loss = module.training_step(batch, 0)["loss"]
-    loss.backward()
-    ours = gradients(components)
-    wanted = plain_loss(components, batch, size, prior)
-    wanted.backward()
-    assert loss.item() == pytest.approx(wanted.item(), rel=1e-6)
-    theirs = gradients(components)
-    assert len(ours) == len(theirs) > 80
-    difference = torch.cat([(one - two).flatten() for one, two in zip(ours, theirs, strict=True)]).norm()
-    assert difference < 3e-6 * torch.cat([one.flatten() for one in theirs]).norm()
-
-
 def test_both_losses_are_reported(components):
     module, batch = module_of(components), batch_of(components, 2, True)
     found = {name: value.item() for name, value in module.training_step(batch, 0).items()}
@@ -101,14 +53,14 @@ def test_both_losses_are_reported(components):
 
 def test_cached_text_states_give_the_same_loss(components):
     """A frozen text encoder's states are stored; nothing else may differ."""
-    trained = module_of(components, Method(unet=True, text_encoder=True))
+    trained = module_of(components, Full(unet=True, text_encoder=True))
     fresh = trained.per_sample_loss(batch_of(components, 2, True))
-    frozen = module_of(components, Method(unet=True, text_encoder=False))
+    frozen = module_of(components, Full(unet=True, text_encoder=False))
     stored = frozen.per_sample_loss(batch_of(components, 2, True, text_is_trained=False))
     torch.testing.assert_close(fresh, stored, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("method", [Method(), Method(text_encoder=False), Method(unet=False)])
+@pytest.mark.parametrize("method", [Full(), Full(text_encoder=False), Full(unet=False)])
 def test_only_what_is_trained_gets_gradients(components, method):
     module = module_of(components, method)
     batch = batch_of(components, 1, True, text_is_trained=method.text_encoder)
@@ -119,7 +71,7 @@ def test_only_what_is_trained_gets_gradients(components, method):
 
 
 def test_checkpoints_hold_nothing_frozen(components):
-    keys = module_of(components, Method(text_encoder=False)).state_dict()
+    keys = module_of(components, Full(text_encoder=False)).state_dict()
     assert {key.split(".")[:2][1] for key in keys} == {"unet"}
     assert len(keys) == len(components.unet.state_dict())
 

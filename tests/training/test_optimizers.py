@@ -1,5 +1,7 @@
 """Optimizers by name: torch's own AdamW, and a real 8-bit one that works on the CPU."""
 
+from functools import partial
+
 import pytest
 import torch
 from diffusers.optimization import get_scheduler
@@ -71,7 +73,15 @@ def test_eight_bit_adamw_learns_on_the_cpu_much_as_adamw_does():
     assert not torch.equal(eight[0].weight, full[0].weight)
 
 
-@pytest.mark.parametrize("make", [adamw, adamw8bit])
+def test_paged_moments_make_the_same_steps():
+    plain, _, losses = train(adamw8bit, 10)
+    paged, optimizer, paged_losses = train(partial(adamw8bit, paged=True), 10)
+    assert optimizer.is_paged
+    assert paged_losses == losses
+    assert all(torch.equal(one, two) for one, two in zip(plain.parameters(), paged.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("make", [adamw, adamw8bit, partial(adamw8bit, paged=True)])
 def test_state_restored_goes_on_bit_by_bit(make):
     straight, _, _ = train(make, 6)
     first, optimizer, _ = train(make, 3)

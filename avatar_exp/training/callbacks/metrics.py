@@ -70,9 +70,10 @@ class Metrics(pl.Callback):
         self._images, self._seconds = state_dict["images"], state_dict["seconds"]
 
     def _means(self, trainer: pl.Trainer) -> dict[str, float]:
-        """The mean of each value, the learning rates in force, and the speed."""
+        """The mean of each value, the learning rates in force (0 of a network that was stopped), and the speed."""
         row = {name: fmean(float(value) for value in values) for name, values in self._values.items()}
         for group in trainer.optimizers[0].param_groups:
-            row["train/lr" if group["name"] == "unet" else f"train/lr_{group['name']}"] = group["lr"]
+            learns = any(parameter.grad is not None for parameter in group["params"])
+            row["train/lr" if group["name"] == "unet" else f"train/lr_{group['name']}"] = group["lr"] if learns else 0.0
         row["train/images_per_s"] = self._images / max(self._seconds, 1e-9)
         return row

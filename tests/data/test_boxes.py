@@ -1,0 +1,103 @@
+"""Where the face is, in the square that is trained on."""
+
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from avatar_exp.data.boxes import NO_FACE, box_faults, face_box, mirrored_box, read_boxes
+from avatar_exp.data.faces import cascade
+from avatar_exp.errors import UserError
+from avatar_exp.tiny import world
+
+FOUND = 91  # a drawn person whose face the detector is sure of; of most drawn ones it is not
+HEADER = "photo,left,top,right,bottom\n"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    """Two photos, a wide one and a tall one, without anybody in them."""
+    for name, size in (("wide.png", (200, 100)), ("tall.png", (100, 200))):
+        Image.new("RGB", size, "grey").save(tmp_path / name)
+    return sorted(tmp_path.glob("*.png"))
+
+
+def test_without_a_file_nothing_is_known(tmp_path):
+    assert read_boxes(tmp_path) == {}
+
+
+def test_boxes_are_pixels_of_the_photo_and_become_shares_of_its_square(photos):
+    """The tall one's square is 35 pixels below its top (PORTRAIT_BIAS), the wide one's 50 from its left."""
+    (photos[0].parent / "boxes.csv").write_text(HEADER + "tall.png,20,60,70,110\nwide.png,60,10,130.4,80\n")
+    tall, wide = (face_box(photo) for photo in photos)
+    assert tall.tolist() == pytest.approx([0.2, 0.25, 0.7, 0.75])
+    assert wide.tolist() == pytest.approx([0.1, 0.1, 0.8, 0.8])
+
+
+def test_a_face_is_cut_where_the_square_ends_and_beyond_it_there_is_none(photos):
+    file = photos[0].parent / "boxes.csv"
+    file.write_text(HEADER + "tall.png,20,10,70,60\nwide.png,0,10,50,80\n")
+    assert face_box(photos[0]).tolist() == pytest.approx([0.2, 0.0, 0.7, 0.25])
+    assert face_box(photos[1]) is NO_FACE
+    file.write_text(HEADER + "tall.png,0,0,0,0\n")
+    assert face_box(photos[0]) is NO_FACE
+
+
+def test_the_file_of_the_demo_subject_names_every_photo():
+    folder = Path("data/hoanganh")
+    assert set(read_boxes(folder)) == {photo.name for photo in folder.glob("*.png")}
+    assert box_faults(sorted(folder.glob("*.png"))) == []
+
+
+@pytest.mark.parametrize("text", ["tall.png,1,2,3,4\n", HEADER + "tall.png,1,2\n", HEADER + "tall.png,a,b,c,d\n"])
+def test_another_file_is_refused(photos, text):
+    (photos[0].parent / "boxes.csv").write_text(text)
+    with pytest.raises(UserError, match=r"boxes.csv: .*\nexpected a line photo,left,top,right,bottom"):
+        read_boxes(photos[0].parent)
+    (fault,) = box_faults(photos)
+    assert fault.startswith("objective.face_weight: ")
+
+
+def test_the_largest_face_is_taken_of_those_that_the_square_shows(tmp_path):
+    """Two people, and a third, larger one beside the square."""
+    person, place = world.identity(FOUND), world.scene(FOUND)
+    photo = Image.new("RGB", (1800, 600), (90, 120, 90))
+    for size, where in ((240, (620, 340)), (320, (860, 20)), (500, (60, 50))):
+        photo.paste(world.portrait(person, place, size), where)
+    photo.save(tmp_path / "a.png")
+    left, top, right, bottom = (edge * 320 / 600 for edge in world.face_box(person, place))
+    truth = [left + 260 / 600, top + 20 / 600, right + 260 / 600, bottom + 20 / 600]
+    assert face_box(tmp_path / "a.png").tolist() == pytest.approx(truth, abs=0.06)
+
+
+def test_photos_without_a_face_are_named(photos, caplog):
+    (photos[0].parent / "boxes.csv").write_text(HEADER + "tall.png,20,60,70,110\nwide.png,0,0,0,0\n")
+    with caplog.at_level(logging.WARNING, "avatar_exp"):
+        assert box_faults(photos) == []
+    assert "no face is found in 1 of 2 photos, whose pixels all count alike: wide.png" in caplog.text
+
+
+def test_photos_without_any_face_are_a_fault(photos):
+    (photos[0].parent / "boxes.csv").write_text(HEADER + "tall.png,0,0,0,0\nwide.png,0,0,0,0\n")
+    (fault,) = box_faults(photos)
+    assert f"no face is found in any of the 2 photos in {photos[0].parent}" in fault
+    assert "boxes.csv" in fault
+
+
+def test_a_missing_detector_is_a_fault_where_boxes_do_not_say_all(photos, monkeypatch):
+    cascade.cache_clear()
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    (fault,) = box_faults(photos)
+    assert fault.startswith("objective.face_weight: finding faces needs OpenCV 4")
+    (photos[0].parent / "boxes.csv").write_text(HEADER + "tall.png,20,60,70,110\nwide.png,60,10,130,80\n")
+    assert box_faults(photos) == []
+
+
+def test_a_mirrored_box():
+    assert mirrored_box(torch.tensor([0.1, 0.2, 0.4, 0.8])).tolist() == pytest.approx([0.6, 0.2, 0.9, 0.8])
+    left, top, right, bottom = mirrored_box(NO_FACE)
+    assert left == right
+    assert top == bottom
