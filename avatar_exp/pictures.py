@@ -1,8 +1,10 @@
-"""Pictures as files and as sheets: PNG metadata, a grid of steps and prompts, a sheet of samples."""
+"""Pictures as files and as sheets: PNG metadata, a grid of steps and prompts, a sheet of photos with their captions."""
 
 import json
 import textwrap
+import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,11 @@ from PIL.PngImagePlugin import PngInfo
 
 ROW_TITLE = 22  # letters on a line
 INK, PAPER, FAINT = (30, 30, 34), (255, 255, 255), (110, 110, 118)
+BAD, DOUBTFUL, GOOD = (186, 30, 40), (166, 92, 0), (24, 132, 84)
+VEIL = 0.55  # of white over what is left out of a photo
+
+Colour = tuple[int, int, int]
+Shares = tuple[float, float, float, float]  # left, top, right, bottom in [0, 1] of a picture
 
 
 def parameters(record: Mapping[str, Any]) -> str:
@@ -78,3 +85,96 @@ def grid(
             shown = image if image.size == (cell, cell) else image.resize((cell, cell), Image.Resampling.LANCZOS)
             sheet.paste(shown, (left + column * (cell + gap), y))
     return sheet
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A photo of a contact sheet."""
+
+    title: str
+    lines: Sequence[tuple[str, Colour]]  # the caption below the title
+    picture: Image.Image | None  # None: there is none to be shown
+    square: Shares | None = None  # what is used of it; the rest is shown paler
+    marks: Sequence[Shares] = ()  # further frames
+    grey: bool = False  # without colours, and pale: it is not used
+
+
+def contact_sheet(
+    cells: Sequence[Cell], title: str, lines: Sequence[tuple[str, Colour]] = (), columns: int = 5, side: int = 240
+) -> Image.Image:
+    """Photos row by row, each with its caption below; letters lose their marks, for the font has none.
+
+    Args:
+        lines: below the title of the sheet.
+        side: pixels of a cell; a photo is made to fit.
+    """
+    gap, large, font = side // 12, ImageFont.load_default(size=side // 10), ImageFont.load_default(size=side // 17)
+    captions = [_caption(cell, font, side) for cell in cells]
+    rows = [range(start, min(start + columns, len(cells))) for start in range(0, len(cells), columns)]
+    step = side // 12  # from a line of text to the next
+    heights = [side + step * (max(len(captions[n]) for n in row) + 1) + gap for row in rows]
+    top = gap + 2 * step + (len(lines) + 1) * step
+    sheet = Image.new("RGB", (gap + columns * (side + gap), top + sum(heights)), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    pen.text((gap, gap), _plain(title), INK, large)
+    for number, (line, colour) in enumerate(lines):
+        pen.text((gap, gap + (number + 1.8) * step), _plain(line), colour, font)
+    for row, height in zip(rows, heights, strict=True):
+        for column, n in enumerate(row):
+            left = gap + column * (side + gap)
+            sheet.paste(_framed(cells[n], side), (left, top))
+            for number, (line, colour) in enumerate(captions[n]):
+                pen.text((left, top + side + step * (number + 0.4)), line, colour, font)
+        top += height
+    return sheet
+
+
+def _caption(cell: Cell, font: Any, width: int) -> list[tuple[str, Colour]]:
+    """Title and lines, wrapped to a width in pixels; a word that is too long is cut."""
+    wrapped: list[tuple[str, Colour]] = []
+    for text, colour in ((cell.title, INK), *cell.lines):
+        line = ""
+        for word in _plain(text).split():
+            longer = f"{line} {word}".strip()
+            if line and font.getlength(longer) > width:
+                wrapped.append((line, colour))
+                longer = word
+            while font.getlength(longer) > width:
+                longer = longer[:-3] + ".."
+            line = longer
+        wrapped.append((line, colour))
+    return wrapped
+
+
+def _framed(cell: Cell, side: int) -> Image.Image:
+    """The picture in the middle of a square, with its frames; an empty one where there is none."""
+    paper = Image.new("RGB", (side, side), PAPER if cell.picture else (236, 236, 238))
+    if cell.picture is None:
+        return paper
+    zoom = side / max(cell.picture.size)
+    size = max(1, round(cell.picture.width * zoom)), max(1, round(cell.picture.height * zoom))
+    picture = cell.picture.resize(size, Image.Resampling.LANCZOS)
+    pale = Image.blend(picture, Image.new("RGB", size, PAPER), VEIL)
+    if cell.grey:
+        picture = pale = pale.convert("L").convert("RGB")
+    if cell.square:
+        used = _pixels(cell.square, size)
+        pale.paste(picture.crop(used), used[:2])
+        picture = pale
+    pen, ink = ImageDraw.Draw(picture), FAINT if cell.grey else GOOD
+    for shares, width in [*((mark, 2) for mark in cell.marks), *([(cell.square, 3)] if cell.square else [])]:
+        left, top, right, bottom = _pixels(shares, size)
+        pen.rectangle((left, top, right - 1, bottom - 1), outline=ink, width=width)
+    paper.paste(picture, ((side - size[0]) // 2, (side - size[1]) // 2))
+    return paper
+
+
+def _pixels(shares: Shares, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    left, top, right, bottom = (round(share * size[edge % 2]) for edge, share in enumerate(shares))
+    return left, top, right, bottom
+
+
+def _plain(text: str) -> str:
+    """The text in the letters that Pillow's own font has."""
+    decomposed = unicodedata.normalize("NFKD", text.replace("đ", "d").replace("Đ", "D"))
+    return "".join(letter if letter.isascii() else "?" for letter in decomposed if not unicodedata.combining(letter))

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from avatar_exp.data.photos import faults as unreadable
+from avatar_exp.data.glance import unreadable
 from avatar_exp.data.photos import passed_over, photo_files
 from avatar_exp.errors import UserError
 
@@ -61,10 +61,10 @@ class Concept:
         if not folder.is_dir():
             found.append(f"concept.instance_data_dir={self.instance_data_dir}: no such folder (from {Path.cwd()})")
         elif not self.photos() and not passed_over(folder):
-            found.append(f"concept.instance_data_dir={folder}: no picture in it (jpg, png, webp, tiff, bmp, avif)")
+            found.append(f"concept.instance_data_dir={folder}: no picture in it (jpg, png, webp, heic, avif, tiff)")
         else:
             found += unreadable(self.photos()) + self._caption_faults()
-            found += [f"{file}: this format cannot be read; convert it to JPEG or PNG" for file in passed_over(folder)]
+            found += [f"{file}: cannot be read: {cure}" for file, cure in passed_over(folder).items()]
         if self.class_data_dir is not None:
             class_folder = Path(self.class_data_dir)
             if not class_folder.is_dir() or not photo_files(class_folder):

@@ -119,13 +119,17 @@ def turned_back(
     )
 
 
-def head_and_shoulders(face: Face, width: int, height: int) -> Box:
+def head_and_shoulders(face: Face, width: int, height: int, least: int = 1) -> Box:
     """The square of a portrait: the face 0.4 of its side, the eyes above the middle; inside the picture.
+
+    The larger the face has to be, the lower it is, for its hair; the smaller, the higher, for its body.
 
     Args:
         width: of the picture that the face was found in, in pixels; ``height`` likewise.
+        least: pixels of a side where the picture has them: more of the body is better than a small face made larger.
     """
-    return _square(face, width, height, share=0.4, middle=0.45)
+    share = face.side / min(max(face.side / 0.4, least), width, height)
+    return _square(face, width, height, share, middle=0.45 + (share - 0.4) * 4 / 9)
 
 
 def head(face: Face, width: int, height: int) -> Box:

@@ -50,12 +50,13 @@ def moments(
         save_file({"mean": mean, "log_variance": log_variance}, folder / "moments.safetensors")
 
     result = []
-    for number, image in enumerate(images, 1):
-        ingredients = moments_ingredients(components.fingerprints["vae"], pixel_hash(image))
-        entry = store.entry("moments", ingredients, lambda folder, image=image: encode(folder, image))  # type: ignore[misc]
-        result.append(Moments(**load_file(entry / "moments.safetensors")))
-        if tick:
-            tick(number, len(images))
+    with components.vae_at_hand():
+        for number, image in enumerate(images, 1):
+            ingredients = moments_ingredients(components.fingerprints["vae"], pixel_hash(image))
+            entry = store.entry("moments", ingredients, lambda folder, image=image: encode(folder, image))  # type: ignore[misc]
+            result.append(Moments(**load_file(entry / "moments.safetensors")))
+            if tick:
+                tick(number, len(images))
     return result
 
 

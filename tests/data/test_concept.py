@@ -118,10 +118,12 @@ def test_another_file_is_refused_with_what_was_expected(tmp_path, content):
 def test_what_cannot_be_read_is_named_and_not_passed_over(tmp_path):
     one = concept(tmp_path)
     (tmp_path / "photos" / "13.HEIC").write_bytes(b"a phone's own format")
+    (tmp_path / "photos" / "14.nef").write_bytes(b"a camera's own format")
     (tmp_path / "photos" / "00.txt").write_bytes("ảnh".encode("utf-16"))
     (tmp_path / "photos" / "notes.md").write_text("no photo, and none was expected")
     found = "\n".join(one.faults())
-    assert "13.HEIC: this format cannot be read; convert it" in found
+    assert "13.HEIC: cannot be read: it is no picture" in found
+    assert "14.nef: cannot be read: raw; export it as JPEG or PNG" in found
     assert "00.txt: cannot be read as UTF-8" in found
     assert "notes.md" not in found
 

@@ -1,11 +1,31 @@
 """From whatever a camera or a phone wrote to an upright RGB square."""
 
+import contextlib
+import random
+import warnings
+from importlib.util import find_spec
+
+import cv2
 import numpy as np
+import pillow_heif
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
-from avatar_exp.data.photos import crop_square, faults, open_photo, photo_files, to_image, to_tensor
+from avatar_exp.data import photos
+from avatar_exp.data.photos import (
+    FORMATS,
+    SUFFIXES,
+    UnreadableError,
+    crop_square,
+    formats,
+    open_photo,
+    passed_over,
+    photo_files,
+    square_of,
+    to_image,
+    to_tensor,
+)
 
 CORNERS = {(0, 0): (250, 10, 10), (1, 0): (10, 250, 10), (0, 1): (10, 10, 250), (1, 1): (240, 240, 20)}
 # How a camera held like this stores an upright picture: the inverse of what the viewer has to do (EXIF 2.32, table 6).
@@ -42,7 +62,7 @@ def assert_close(image, wanted, tolerance):
 
 @pytest.mark.parametrize(
     ("orientation", "suffix"),
-    [*((n, "jpg") for n in STORED), *((n, s) for n in (6, 7) for s in ("png", "webp", "tiff"))],
+    [*((n, "jpg") for n in STORED), *((n, s) for n in (6, 7) for s in ("png", "webp", "tiff", "avif"))],
 )
 def test_exif_orientation_is_honoured(tmp_path, orientation, suffix):
     image, turn = upright(), STORED[orientation]
@@ -66,6 +86,7 @@ def test_exif_orientation_is_honoured(tmp_path, orientation, suffix):
         ("CMYK", "jpg"),
         ("RGB", "bmp"),
         ("RGB", "avif"),
+        ("RGB", "jp2"),
     ],
 )
 def test_modes_become_rgb(tmp_path, mode, suffix):
@@ -112,10 +133,11 @@ def test_a_transparent_palette_colour_is_white(tmp_path):
 
 
 def test_files_are_sorted_and_what_is_no_photo_is_left_out(tmp_path):
-    for name in ["b.png", "a.JPG", "c.webp", ".hidden.png", "notes.txt", "a.txt", ".DS_Store", "intake.json", "c.heic"]:
+    no_photos = [".hidden.png", "notes.txt", "a.txt", ".DS_Store", "intake.json", "c.mov", "d.pdf", "e.eps", "f.h5"]
+    for name in ["b.png", "a.JPG", "c.webp", "c.HEIC", "d.avif", *no_photos]:
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "folder.d").mkdir()
-    assert [file.name for file in photo_files(tmp_path)] == ["a.JPG", "b.png", "c.webp"]
+    assert [file.name for file in photo_files(tmp_path)] == ["a.JPG", "b.png", "c.HEIC", "c.webp", "d.avif"]
 
 
 def test_a_folder_named_like_a_picture_is_no_photo(tmp_path):
@@ -124,21 +146,147 @@ def test_a_folder_named_like_a_picture_is_no_photo(tmp_path):
     assert [file.name for file in photo_files(tmp_path)] == ["a.png"]
 
 
-def test_every_broken_file_is_named(tmp_path):
-    upright().save(tmp_path / "good.jpg", quality=95)
-    whole = (tmp_path / "good.jpg").read_bytes()
-    (tmp_path / "half.jpg").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "text.png").write_text("no picture")
-    (tmp_path / "empty.webp").write_bytes(b"")
-    upright().save(tmp_path / "whole.png")
-    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:-60])
-    found = faults(photo_files(tmp_path))
-    assert [fault.split(":")[0].rpartition("/")[2] for fault in found] == [
-        "cut.png",
-        "empty.webp",
-        "half.jpg",
-        "text.png",
-    ]
+def sideways_heic(file, image):
+    """As a phone writes it: stored lying, with the turn beside it."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    stored = pillow_heif.from_pillow(image.transpose(STORED[6]))
+    stored.info["exif"] = exif.tobytes()
+    stored.save(file, quality=95)
+
+
+@pytest.mark.parametrize("name", ["a.heic", "a.HEIF", "renamed.jpg"])
+def test_heic_is_read_upright_also_under_another_name(tmp_path, name):
+    sideways_heic(tmp_path / "a.heic", upright())
+    (tmp_path / "a.heic").rename(tmp_path / name)
+    opened = open_photo(tmp_path / name)
+    assert opened.size == (96, 64)
+    assert_close(opened, CORNERS, 25)
+
+
+def test_an_animations_first_frame_is_read(tmp_path):
+    for suffix in ("gif", "webp", "png", "avif"):
+        file = tmp_path / f"a.{suffix}"
+        upright().save(file, save_all=True, append_images=[Image.new("RGB", (96, 64))], duration=100)
+        assert_close(open_photo(file), CORNERS, 40)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_sixteen_bits_of_each_colour_become_eight(tmp_path, suffix):
+    levels = np.random.default_rng(0).integers(0, 65536, (16, 24, 3), dtype=np.uint16)
+    assert cv2.imwrite(str(tmp_path / f"a.{suffix}"), levels[:, :, ::-1])  # OpenCV has blue first
+    opened = np.asarray(open_photo(tmp_path / f"a.{suffix}"), dtype=np.float64)
+    assert np.abs(opened - levels / 257).max() <= 1
+
+
+def test_nothing_but_pixels_comes_back(tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Model] = "aPhone"
+    upright().save(tmp_path / "a.jpg", exif=exif, icc_profile=b"x", comment="at home")
+    assert open_photo(tmp_path / "a.jpg").info == {}
+    assert not open_photo(tmp_path / "a.jpg").getexif()
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_an_orientation_that_does_not_exist_is_none(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    upright().save(tmp_path / "a.png", exif=exif)
+    assert_close(open_photo(tmp_path / "a.png"), CORNERS, 0)
+
+
+def test_a_broken_exif_is_no_reason_to_refuse_a_photo(tmp_path):
+    for broken in (b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0rubbish"):
+        upright().save(tmp_path / "a.jpg", exif=broken, quality=95)
+        assert_close(open_photo(tmp_path / "a.jpg"), CORNERS, 12)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_a_photo_may_come_smaller_where_that_is_enough(tmp_path, suffix):
+    upright((960, 640)).resize((1920, 1280)).save(tmp_path / f"a.{suffix}")
+    small = open_photo(tmp_path / f"a.{suffix}", least=300)
+    assert small.size == ((480, 320) if suffix == "jpg" else (1920, 1280))
+    assert 1920 * small.height == 1280 * small.width
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.jpg", None, "there is no such file"),
+        ("a.jpg", b"", "it is empty"),
+        ("a.jpg", b"this is a text", "it is no picture"),
+        ("a.jpg", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "it is no picture"),  # Pillow would run it
+        ("a.mov", b"\0\0\0\x14ftypqt  ", "it is no picture"),
+        ("a.heic", b"\0\0\0\x18ftypheic" + bytes(40), "it is damaged"),
+    ],
+)
+def test_it_is_said_why_a_file_cannot_be_read(tmp_path, name, content, says):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UnreadableError, match=says):
+        open_photo(tmp_path / name)
+
+
+def test_a_picture_that_is_far_too_large_is_refused(tmp_path, monkeypatch):
+    upright().save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(UnreadableError, match="it is too large: Image size"):
+        open_photo(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tiff", "gif", "avif", "heic"])
+def test_a_broken_file_is_read_or_refused_and_nothing_else(tmp_path, suffix):
+    dice = random.Random(suffix)
+    (sideways_heic if suffix == "heic" else Image.Image.save)(
+        *((tmp_path / "a.heic", upright()) if suffix == "heic" else (upright(), tmp_path / f"a.{suffix}"))
+    )
+    whole, file, read = (tmp_path / f"a.{suffix}").read_bytes(), tmp_path / f"b.{suffix}", 0
+    for _ in range(60):
+        broken = bytearray(whole)
+        for _ in range(dice.choice((1, 3, 30))):
+            broken[dice.randrange(len(broken))] = dice.randrange(256)
+        file.write_bytes(broken[: dice.choice((None, dice.randrange(len(broken))))])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with contextlib.suppress(UnreadableError):
+                read += open_photo(file).mode == "RGB"
+    assert read < 60
+
+
+@pytest.fixture
+def without_heif(monkeypatch):
+    """As where pillow-heif is not installed."""
+    formats()
+    monkeypatch.setattr(photos, "SUFFIXES", SUFFIXES - {".heic", ".heif", ".hif"})
+    monkeypatch.setattr(photos, "formats", lambda: tuple(kind for kind in FORMATS if kind != "HEIF"))
+
+
+@pytest.mark.usefixtures("without_heif")
+def test_without_pillow_heif_it_is_said_what_to_install(tmp_path):
+    sideways_heic(tmp_path / "a.heic", upright())
+    (tmp_path / "b.jpg").write_bytes((tmp_path / "a.heic").read_bytes())
+    (tmp_path / "c.nef").write_bytes(b"x")
+    (tmp_path / "d.avif").write_bytes(b"x")
+    assert [file.name for file in photo_files(tmp_path)] == ["b.jpg", "d.avif"]
+    cures = {file.name: cure for file, cure in passed_over(tmp_path).items()}
+    assert set(cures) == {"a.heic", "c.nef"}
+    assert "pip install 'pillow-heif>=1' (extra [photos])" in cures["a.heic"]
+    assert "export it as JPEG" in cures["c.nef"]
+    with pytest.raises(UnreadableError, match="pip install 'pillow-heif>=1'"):
+        open_photo(tmp_path / "b.jpg")
+
+
+def test_with_pillow_heif_nothing_is_passed_over_but_raw(tmp_path):
+    assert find_spec("pillow_heif")
+    for name in ("a.heic", "b.HEIF", "c.dng", "d.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    assert [file.name for file in passed_over(tmp_path)] == ["c.dng"]
+
+
+def test_the_largest_square_lies_in_the_picture():
+    assert square_of((90, 30)) == (30, 0, 60, 30)
+    assert square_of((30, 90)) == (0, 21, 30, 51)
+    assert square_of((30, 90), bias=0.5) == (0, 30, 30, 60)
 
 
 @pytest.mark.parametrize(("size", "box"), [((90, 30), (30, 0)), ((30, 90), (0, 21)), ((40, 40), (0, 0))])

@@ -95,10 +95,13 @@ class Commands:
         return self.folder / f"outputs-{self._count}"
 
     def arguments(self, command: str, overrides: Sequence[str], outputs: Path) -> list[str]:
-        """``overrides`` with a folder for what is written and the shared store, unless they name their own."""
+        """``overrides`` with a folder for what is written and the shared store, unless they name their own.
+
+        ``prepare`` writes into ``data`` of the folder that it is typed in.
+        """
         given = {one.partition("=")[0] for one in overrides}
         more = {"outputs": outputs} | ({"store": self.store} if command == "train" else {})
-        if given & {"resume", "repeat"}:
+        if given & {"resume", "repeat"} or command == "prepare":
             return list(overrides)
         return [*overrides, *(f"{key}={value}" for key, value in more.items() if key not in given)]
 

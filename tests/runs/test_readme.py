@@ -33,6 +33,22 @@ def resumable(commands: Commands) -> Result:
     return result
 
 
+@pytest.fixture(scope="module")
+def lora(commands: Commands) -> Result:
+    result = commands("train", *BARE, "method=lora", "max_steps=1")
+    assert result.code == 0, result.err
+    return result
+
+
+@pytest.fixture(scope="module")
+def prepared(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the concept minh was prepared."""
+    home = tmp_path_factory.mktemp("home")
+    result = commands("prepare", "concept=minh", f"source={ROOT / 'data' / 'hoanganh'}", cwd=home)
+    assert result.code == 0, result.err
+    return home
+
+
 def shortened(command: str, overrides: list[str]) -> list[str]:
     """What keeps a command short, said after what is shown."""
     named = {one.partition("=")[0] for one in overrides}
@@ -40,7 +56,7 @@ def shortened(command: str, overrides: list[str]) -> list[str]:
         return ["--count", "1", "--size", "64"]
     if command in ("sample", "evaluate"):
         return ["num_inference_steps=2", "num_images_per_prompt=1"]
-    if command == "compare" or named & {"resume", "--help", "--cfg"}:
+    if command in ("prepare", "compare", "export") or named & {"resume", "--help", "--cfg"}:
         return []
     if set(overrides) & set(ELSEWHERE) and "model=tiny" not in overrides:
         return ["--cfg", "job"]
@@ -55,15 +71,16 @@ def test_there_is_something_to_run() -> None:
 
 @pytest.mark.parametrize("line", RUN)
 def test_a_command_that_is_shown_works(
-    commands: Commands, finished: Result, resumable: Result, tmp_path: Path, line: str
+    commands: Commands, finished: Result, resumable: Result, lora: Result, prepared: Path, tmp_path: Path, line: str
 ) -> None:
-    run = resumable if "resume=" in line else finished
+    run = resumable if "resume=" in line else lora if "format=lora" in line else finished
     for placeholder, real in {
         r"outputs/train/\w+/DATE": run.run.path,
         "DIFFUSERS_FOLDER": finished.run.pipeline,
         r"outputs/sweeps/DATE": finished.run.path.parent,
         r"\bBASE\b": "tiny",
         "photos/minh": ROOT / "data" / "hoanganh",
+        r"IMG_00(\d\d)\.jpg": r"\1.png",
         r"--out \S+": f"--out {tmp_path}/out",
     }.items():
         line = re.sub(placeholder, str(real), line)
@@ -77,12 +94,16 @@ def test_a_command_that_is_shown_works(
     if command.startswith("tiny."):
         ended = commands.in_process_of_its_own(command, *overrides, *more, add_outputs=False)
     else:
-        ended = commands(command, *overrides, *more)
+        home = tmp_path if command == "prepare" else prepared if "concept=minh" in overrides else ROOT
+        ended = commands(command, *overrides, *more, cwd=home)
     assert ended.code == 0, ended.out + ended.err
     if command == "compare":
         assert (tmp_path / "compare.html").is_file()
+    elif command == "export":
+        (card,) = ended.outputs.glob("exports/*/README.md")
+        assert list(card.parent.rglob("*.safetensors"))
     elif not {"--help", "--cfg"} & {*overrides, *more}:
-        made = tmp_path if command.startswith("tiny.") or "repeat=" in line else ended.outputs
+        made = tmp_path if command.startswith(("tiny.", "prepare")) or "repeat=" in line else ended.outputs
         drawn = any(file.is_file() for file in made.rglob("*.png"))
         assert drawn or any(one in line for one in ("resume=", " -m ", "sweep=", " seeds="))
 

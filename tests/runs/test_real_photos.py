@@ -1,5 +1,6 @@
 """Real photographs, where they lie beside the repository: big, of other sizes, of no drawn face."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,13 @@ def test_real_photos_run_with_the_notice_first_and_last(commands: Commands, subj
 
 def test_drawn_photos_bring_no_notice(commands: Commands) -> None:
     assert NOTICE not in commands("train", *BARE, "max_steps=0").out
+
+
+@pytest.mark.parametrize("subject", ["dog", "cat", "can"])
+def test_real_photos_are_prepared_and_none_is_refused(commands: Commands, tmp_path: Path, subject: str) -> None:
+    mine = (f"concept=my-{subject}", f"source={PHOTOS / subject}", f"class_noun={subject}", "faces=false")
+    ended = commands("prepare", *mine, cwd=tmp_path)
+    assert ended.code == 0, ended.err
+    intake = json.loads((tmp_path / "data" / f"my-{subject}" / "intake.json").read_text())
+    assert {(row["refused"], *row["warnings"]) for row in intake["photos"]} == {(None,)}
+    assert intake["warnings"] == [f"{len(intake['photos'])} photos; 10-20 are recommended"]

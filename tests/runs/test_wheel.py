@@ -46,8 +46,9 @@ def test_the_wheel_trains_and_samples_in_an_empty_folder(python, site, tmp_path)
     for number, (picture, _, _) in enumerate(album(5, 3, 256)):
         picture.save(tmp_path / "photos" / f"{number}.png")
 
-    concept = ["concept=person", "concept.identifier=minh", "concept.instance_data_dir=photos"]
-    trained = python("-m", "avatar_exp.train", *concept, "model=tiny", *SHORT)
+    prepared = python("-m", "avatar_exp.prepare", "concept=minh", "source=photos")
+    assert prepared.returncode == 0, prepared.stderr
+    trained = python("-m", "avatar_exp.train", "concept=minh", "model=tiny", *SHORT)
     assert trained.returncode == 0, trained.stderr
     run = next((tmp_path / "outputs" / "train" / "minh").iterdir())
     assert (run / "report.html").is_file()

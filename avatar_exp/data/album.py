@@ -1,0 +1,181 @@
+"""A folder of photos as they came: every file, what is in it, and whether it is taken."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from avatar_exp.data.faces import Box, Face, find_faces, head_and_shoulders
+from avatar_exp.data.intake import Measures, Verdict, judge, measure
+from avatar_exp.data.photos import SUFFIXES, UNREAD, UnreadableError, open_photo, square_of
+from avatar_exp.errors import raise_all
+
+COMPANIONS = {".txt", ".csv", ".json", ".yaml", ".md"}  # captions, boxes and notes: no photos, and no mistake
+NO_FACE = (0, 0, 0, 0)  # in boxes.csv
+THUMBNAIL = 320  # pixels of the longer side
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is in a photo; boxes are in its own pixels, upright."""
+
+    size: tuple[int, int]
+    square: Box  # what is taken of it
+    faces: tuple[Box, ...] | None  # the largest first; None: they were not looked for
+    crop: Image.Image  # the square, made smaller where it is larger than wanted
+    face: Box | None  # the subject's, in pixels of ``crop``
+    measures: Measures  # of ``crop``
+    thumbnail: Image.Image  # of the whole photo
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file, what was seen in it (None: it cannot be read) and what is to be said of it."""
+
+    file: Path
+    seen: Seen | None
+    verdict: Verdict
+
+    @property
+    def taken(self) -> bool:
+        """Whether it is to be trained on."""
+        return self.verdict.refused is None
+
+    @property
+    def remarks(self) -> list[str]:
+        """All that is to be said of it, the worst first."""
+        return [*([] if self.taken else [f"refused: {self.verdict.refused}"]), *self.verdict.warnings]
+
+
+class BoxError(ValueError):
+    """A place that is not in its picture."""
+
+
+def files_of(folder: Path) -> list[Path]:
+    """Every file that is there as a photo, or by mistake; sorted by name."""
+    files = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    return sorted(file for file in files if file.suffix.lower() not in COMPANIONS)
+
+
+def album(
+    files: Sequence[Path],
+    wanted: int,
+    boxes: Mapping[str, Box],
+    find: bool = True,
+    keep: Collection[str] = (),
+    tick: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Entry]:
+    """Every file with its verdict, in the order of ``files``.
+
+    Args:
+        wanted: pixels of a square's side.
+        boxes: where the face is, by file name; NO_FACE: nowhere.
+        find: look for the other faces.
+        keep: names of photos that are taken whatever is noticed.
+
+    Raises:
+        UserError: for boxes that are not in their pictures, or if faces are to be found without OpenCV 4.
+    """
+    seen: dict[str, Seen] = {}
+    unread: dict[str, str] = {}
+    wrong: list[str] = []
+    for number, file in enumerate(files, 1):
+        try:
+            seen[file.name] = look(read(file), wanted, find, boxes.get(file.name))
+        except UnreadableError as error:
+            unread[file.name] = str(error)
+        except BoxError as error:
+            wrong.append(f"{file.name}: {error}")
+        tick(number, len(files))
+    raise_all("boxes.csv names places that are not there (left,top,right,bottom of the upright photo):", wrong)
+    verdicts = judge({name: one.measures for name, one in seen.items()}, wanted)
+    if any(one.faces for one in seen.values()):  # otherwise that is to be said once
+        verdicts |= {
+            name: Verdict(None, one.warnings + about_faces(seen[name], name in boxes))
+            for name, one in verdicts.items()
+            if one.refused is None
+        }
+    verdicts |= dict.fromkeys(keep, Verdict())
+    verdicts |= {name: Verdict(f"cannot be read: {reason}") for name, reason in unread.items()}
+    return [Entry(file, seen.get(file.name), verdicts[file.name]) for file in files]
+
+
+def read(file: Path) -> Image.Image:
+    """The picture, if ``train`` would take the file for one too.
+
+    Raises:
+        UnreadableError: otherwise, or if it cannot be read.
+    """
+    suffix = file.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UnreadableError(UNREAD.get(suffix, f"{suffix or 'a file without a suffix'} is no format of photos"))
+    return open_photo(file)
+
+
+def look(image: Image.Image, wanted: int, find: bool, known: Box | None = None) -> Seen:
+    """What is in an RGB picture, and the square to take: around the largest face, otherwise the largest, upper-centre.
+
+    Args:
+        wanted: pixels of the square's side: a smaller one is not enlarged, and a small face does not make it smaller.
+        find: look for faces, unless ``known`` says where the face is.
+
+    Raises:
+        BoxError: if that is no box in the picture.
+        UserError: if faces are to be found without OpenCV 4.
+    """
+    faces = faces_in(image, known, find)
+    square = head_and_shoulders(Face(faces[0]), *image.size, least=wanted) if faces else square_of(image.size)
+    crop, side = image.crop(square), square[2] - square[0]
+    if side > wanted:
+        crop = crop.resize((wanted, wanted), Image.Resampling.LANCZOS)
+    face = within(faces[0], square, crop.width) if faces else None
+    return Seen(image.size, square, faces, crop, face, measure(crop, side, face), thumbnail(image))
+
+
+def faces_in(image: Image.Image, known: Box | None, find: bool) -> tuple[Box, ...] | None:
+    """The faces, as ``known`` says or as they are found, the largest first; None if they are not to be looked for."""
+    if known is None:
+        return tuple(apart(face.box for face in find_faces(image))) if find else None
+    if known == NO_FACE:
+        return ()
+    left, top, right, bottom = known
+    inside = max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height)
+    if inside[0] >= inside[2] or inside[1] >= inside[3]:
+        raise BoxError(f"{left},{top},{right},{bottom} is no box in a picture of {image.width}x{image.height}")
+    return (inside,)
+
+
+def apart(boxes: Iterable[Box]) -> list[Box]:
+    """The boxes that do not have their middle in one before them: in a large face a nose is at times taken for one."""
+    kept: list[Box] = []
+    for left, top, right, bottom in boxes:
+        x, y = (left + right) / 2, (top + bottom) / 2
+        if not any(one[0] <= x <= one[2] and one[1] <= y <= one[3] for one in kept):
+            kept.append((left, top, right, bottom))
+    return kept
+
+
+def within(box: Box, square: Box, side: int) -> Box:
+    """A box of a photo in pixels of a ``square`` of it that was made ``side`` pixels wide; cut at its edges."""
+    zoom = side / (square[2] - square[0])
+    left, top, right, bottom = (
+        min(max(round((edge - origin) * zoom), 0), side) for edge, origin in zip(box, square[:2] * 2, strict=True)
+    )
+    return left, top, right, bottom
+
+
+def thumbnail(image: Image.Image) -> Image.Image:
+    """A copy of at most THUMBNAIL pixels a side."""
+    zoom = min(1.0, THUMBNAIL / max(image.size))
+    size = max(1, round(image.width * zoom)), max(1, round(image.height * zoom))
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+
+
+def about_faces(seen: Seen, known: bool) -> tuple[str, ...]:
+    """What is to be said of the faces in a photo; nothing if it is ``known`` where the face is."""
+    if known or seen.faces is None or len(seen.faces) == 1:
+        return ()
+    if not seen.faces:
+        return ("no face found: the square is upper-centre",)
+    return (f"{len(seen.faces)} faces: the square is around the largest",)

@@ -1,0 +1,139 @@
+"""The folder that ``prepare`` leaves, and the concept file that names it: written whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from avatar_exp.data.album import NO_FACE, Entry
+from avatar_exp.data.boxes import BOXES
+from avatar_exp.data.drawn import DRAWN_BY, looks_drawn
+from avatar_exp.run_folder import read_json, safe_name, write_atomically, write_json
+
+INTAKE = "intake.json"
+SHEET = Path("intake") / "contact_sheet.png"  # in a folder of its own: a picture beside the photos would be trained on
+SCHEMA_VERSION, WRITTEN_BY = 1, "avatar_exp.prepare"
+FIRST_LINE = "# Written by prepare. Any other key of a concept may be added."
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where prepared photos go and what they will be called."""
+
+    folder: Path
+    concept_file: Path
+    identifier: str
+    class_noun: str
+
+    @property
+    def concept(self) -> str:
+        """The concept file: keys of the config group ``concept``."""
+        folder = self.folder.as_posix()
+        keys = {"identifier": self.identifier, "class_noun": self.class_noun, "instance_data_dir": folder}
+        return f"{FIRST_LINE}\n{yaml.safe_dump(keys, allow_unicode=True, sort_keys=False)}"
+
+    @property
+    def there(self) -> list[Path]:
+        """What of it exists already."""
+        return [path for path in (self.folder, self.concept_file) if path.exists()]
+
+    @property
+    def foreign(self) -> list[Path]:
+        """What exists and was not written by ``prepare``, so that it must not be replaced."""
+        ours = read_json(self.folder / INTAKE).get("written_by") == WRITTEN_BY
+        file = self.concept_file
+        mine = {self.folder: ours, file: file.is_file() and file.read_text("utf-8", "replace").startswith(FIRST_LINE)}
+        return [path for path in self.there if not mine[path]]
+
+
+def write(target: Target, entries: Sequence[Entry], sheet: Image.Image, about: Mapping[str, Any]) -> None:
+    """Write photos, captions, boxes, intake and contact sheet, then the concept file; in place of what is there.
+
+    Args:
+        sheet: the contact sheet.
+        about: more to be told by intake.json.
+    """
+    parent = target.folder.parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent, prefix=f".{target.folder.name}.") as scratch:
+        new, old = Path(scratch) / "new", Path(scratch) / "old"
+        fill(new, entries, sheet, about)
+        if target.folder.exists():
+            os.replace(target.folder, old)
+        try:
+            os.replace(new, target.folder)
+            write_atomically(target.concept_file, target.concept)
+        except BaseException:
+            shutil.rmtree(target.folder, ignore_errors=True)
+            if old.exists():
+                os.replace(old, target.folder)
+            raise
+
+
+def fill(folder: Path, entries: Sequence[Entry], sheet: Image.Image, about: Mapping[str, Any]) -> None:
+    """Everything that a prepared folder holds."""
+    (folder / SHEET).parent.mkdir(parents=True)
+    names = names_of(entries)
+    boxes = ["photo,left,top,right,bottom"]
+    for entry in entries:
+        if entry.seen is None or entry.file.name not in names:
+            continue
+        name = names[entry.file.name]
+        save(entry.seen.crop, folder / name, drawn=looks_drawn([entry.file]))
+        if (caption := entry.file.with_suffix(".txt")).is_file():
+            shutil.copyfile(caption, (folder / name).with_suffix(".txt"))
+        if entry.seen.faces is not None:
+            boxes.append(",".join([name, *map(str, entry.seen.face or NO_FACE)]))
+    if len(boxes) > 1:
+        (folder / BOXES).write_text("\n".join([*boxes, ""]))
+    sheet.save(folder / SHEET)
+    photos = [told(entry, names.get(entry.file.name)) for entry in entries]
+    intake = {"schema_version": SCHEMA_VERSION, "written_by": WRITTEN_BY, **about, "photos": photos}
+    write_json(folder / INTAKE, intake)
+
+
+def names_of(entries: Sequence[Entry]) -> dict[str, str]:
+    """What each taken photo is called in the prepared folder, by its name: the same, as a PNG; no name twice."""
+    names: dict[str, str] = {}
+    used: set[str] = set()
+    for entry in entries:
+        if entry.seen is None or not entry.taken:
+            continue
+        stem = name = safe_name(entry.file.stem)
+        number = 2
+        while name.casefold() in used:  # some file systems do not tell A from a
+            name, number = f"{stem}-{number}", number + 1
+        used.add(name.casefold())
+        names[entry.file.name] = f"{name}.png"
+    return names
+
+
+def save(picture: Image.Image, file: Path, drawn: bool) -> None:
+    """The pixels as PNG and nothing else: no EXIF, no place; but that the built-in base's world drew it stays said."""
+    mark = PngInfo()
+    if drawn:
+        mark.add_text("Software", DRAWN_BY)
+    picture.save(file, pnginfo=mark)
+
+
+def told(entry: Entry, name: str | None) -> dict[str, Any]:
+    """What intake.json says of a file; boxes are in pixels of the upright photo."""
+    seen, verdict = entry.seen, entry.verdict
+    row = {"file": entry.file.name, "photo": name, "refused": verdict.refused, "warnings": list(verdict.warnings)}
+    if seen is None:
+        return row
+    measures = asdict(seen.measures)
+    return row | {
+        "size": list(seen.size),
+        "square": list(seen.square),
+        "faces": None if seen.faces is None else [list(box) for box in seen.faces],
+        **{key: round(value, 1) for key, value in measures.items() if key != "pattern"},
+        "pattern": f"{seen.measures.pattern:016x}",
+    }

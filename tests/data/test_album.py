@@ -1,0 +1,215 @@
+"""A folder as it came: what is seen in a photo, which square is taken, and what becomes of every file."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from avatar_exp.data.album import (
+    NO_FACE,
+    THUMBNAIL,
+    BoxError,
+    album,
+    apart,
+    faces_in,
+    files_of,
+    look,
+    thumbnail,
+    within,
+)
+from avatar_exp.data.intake import measure
+from avatar_exp.errors import UserError
+from avatar_exp.tiny import world
+
+PERSON = world.identity(91)  # whose face OpenCV's cascade is sure of in this scene
+SCENE = world.scene(6, hat="none", style="photo")
+
+
+def portrait(size):
+    return world.portrait(PERSON, SCENE, size)
+
+
+def in_a_field(size, at, portrait_size):
+    image = Image.new("RGB", size, (90, 110, 120))
+    image.paste(portrait(portrait_size), at)
+    return image
+
+
+def coordinates(size):
+    """A picture whose red and green are the column and the row of each pixel."""
+    columns, rows = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+    return Image.fromarray(np.stack([columns, rows, rows * 0], axis=-1).astype(np.uint8))
+
+
+def test_every_file_is_there_but_what_belongs_to_photos_and_what_is_hidden(tmp_path):
+    for name in ("b.jpg", "a.png", "film.mov", "letter.docx", "no_suffix", "a.txt", "boxes.csv", "notes.md", ".hidden"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "folder").mkdir()
+    assert [file.name for file in files_of(tmp_path)] == ["a.png", "b.jpg", "film.mov", "letter.docx", "no_suffix"]
+
+
+def test_the_square_is_around_the_face():
+    seen = look(in_a_field((1600, 1200), (900, 500), 600), 256, find=True)
+    assert seen.size == (1600, 1200)
+    truth = np.array(world.face_box(PERSON, SCENE)) * 600 + (900, 500, 900, 500)
+    (face,) = seen.faces
+    left, top, right, bottom = seen.square
+    assert right - left == bottom - top == round((face[2] - face[0]) / 0.4)
+    assert left < truth[0] < truth[2] < right
+    assert top < truth[1] < truth[3] < bottom
+    assert abs((truth[0] + truth[2]) / 2 - (left + right) / 2) < 0.06 * (right - left)
+    assert seen.crop.size == (256, 256)
+
+
+def test_a_square_near_the_edge_stays_inside():
+    seen = look(in_a_field((1200, 700), (600, 100), 600), 512, find=True)
+    assert seen.square[2] <= 1200
+    assert seen.square[3] <= 700
+    assert seen.square[2] - seen.square[0] == seen.square[3] - seen.square[1] == 700  # 2.5 faces are not there
+
+
+def test_a_small_face_does_not_make_a_small_square():
+    image = in_a_field((1600, 1200), (900, 500), 300)
+    wide, narrow = look(image, 800, find=True), look(image, 64, find=True)
+    assert wide.square[2] - wide.square[0] == 800
+    assert narrow.square[2] - narrow.square[0] == round((narrow.faces[0][2] - narrow.faces[0][0]) / 0.4) < 800
+    assert wide.crop.size == (800, 800)
+
+
+def test_what_is_larger_is_made_smaller_by_lanczos_and_what_is_smaller_stays():
+    image = portrait(500)
+    small, large = look(image, 128, find=False), look(image, 800, find=False)
+    assert small.crop.tobytes() == image.resize((128, 128), Image.Resampling.LANCZOS).tobytes()
+    assert large.crop.tobytes() == image.tobytes()
+    assert (small.measures.side, large.measures.side) == (500, 500)
+
+
+def test_without_a_face_the_square_is_upper_centre():
+    assert look(coordinates((90, 30)), 16, find=True).square == (30, 0, 60, 30)
+    assert look(coordinates((30, 90)), 16, find=True).square == (0, 21, 30, 51)
+    assert look(coordinates((30, 90)), 16, find=True).faces == ()
+    assert look(coordinates((30, 90)), 16, find=False).faces is None
+
+
+def test_a_box_that_is_given_is_the_face():
+    image = coordinates((200, 150))
+    seen = look(image, 100, find=True, known=(100, 60, 140, 100))
+    assert (seen.faces, seen.square) == (((100, 60, 140, 100),), (70, 35, 170, 135))  # 40 / 0.4; 80 - 0.45 * 100
+    assert seen.crop.getpixel((0, 0))[:2] == (70, 35)
+    assert seen.face == (30, 25, 70, 65)
+    assert look(portrait(256), 64, find=True, known=NO_FACE).faces == ()
+
+
+@pytest.mark.parametrize(
+    ("box", "inside"), [((-5, -5, 20, 20), (0, 0, 20, 20)), ((10, 10, 400, 300), (10, 10, 200, 150))]
+)
+def test_a_box_that_is_given_is_cut_at_the_edges(box, inside):
+    assert faces_in(coordinates((200, 150)), box, find=False) == (inside,)
+
+
+@pytest.mark.parametrize("box", [(50, 50, 40, 60), (10, 10, 10, 20), (200, 0, 210, 10), (0, -9, 5, 0)])
+def test_a_box_that_is_not_in_the_picture_is_refused(box):
+    with pytest.raises(BoxError, match=r"is no box in a picture of 200x150"):
+        faces_in(coordinates((200, 150)), box, find=False)
+
+
+def test_a_nose_is_no_second_face():
+    faces = [(100, 100, 300, 300), (180, 190, 220, 230), (310, 100, 400, 190)]
+    assert apart(faces) == [faces[0], faces[2]]
+
+
+def test_boxes_in_pixels_of_the_square():
+    assert within((10, 20, 30, 40), (10, 20, 50, 60), 40) == (0, 0, 20, 20)
+    assert within((10, 20, 30, 40), (10, 20, 50, 60), 20) == (0, 0, 10, 10)
+    assert within((0, 0, 100, 100), (10, 20, 50, 60), 20) == (0, 0, 20, 20)
+    dice = random.Random(0)
+    for _ in range(100):
+        x, y, side, shown = dice.randint(0, 50), dice.randint(0, 50), dice.randint(40, 500), dice.randint(30, 600)
+        box = (x + 5, y + 9, x + 25, y + 39)
+        wanted = [(edge - origin) * shown / side for edge, origin in zip(box, (x, y, x, y), strict=True)]
+        assert within(box, (x, y, x + side, y + side), shown) == pytest.approx(wanted, abs=0.51)
+
+
+@pytest.mark.parametrize(("size", "wanted"), [((1600, 400), (320, 80)), ((30, 60), (30, 60)), ((5000, 2), (320, 1))])
+def test_thumbnails_keep_their_shape(size, wanted):
+    assert max(wanted) <= THUMBNAIL
+    assert thumbnail(Image.new("RGB", size)).size == wanted
+
+
+def folder_of(tmp_path, **pictures):
+    for name, picture in pictures.items():
+        picture.save(tmp_path / f"{name}.png")
+    return files_of(tmp_path)
+
+
+def said(entries):
+    return {entry.file.name: (entry.verdict.refused, entry.verdict.warnings) for entry in entries}
+
+
+def test_what_is_said_of_faces(tmp_path):
+    two = Image.new("RGB", (1100, 700), (90, 110, 120))
+    two.paste(portrait(400), (20, 100))
+    two.paste(portrait(600), (450, 50))
+    nobody = portrait(600).rotate(180)
+    files = folder_of(tmp_path, one=portrait(600), two=two, nobody=nobody)
+    assert said(album(files, 256, {})) == {
+        "nobody.png": (None, ("no face found: the square is upper-centre",)),
+        "one.png": (None, ()),
+        "two.png": (None, ("2 faces: the square is around the largest",)),
+    }
+    known = {"two.png": (60, 150, 300, 390), "nobody.png": NO_FACE}
+    assert {warnings for _, warnings in said(album(files, 256, known)).values()} == {()}
+    assert {warnings for _, warnings in said(album(files, 256, {}, find=False)).values()} == {()}
+
+
+def test_where_no_photo_has_a_face_it_is_not_said_of_each(tmp_path):
+    files = folder_of(tmp_path, a=portrait(400).rotate(180), b=world.portrait(PERSON, SCENE, 400).rotate(90))
+    assert {warnings for _, warnings in said(album(files, 256, {})).values()} == {()}
+
+
+def test_files_that_cannot_be_read_have_their_reason(tmp_path):
+    files = folder_of(tmp_path, a=portrait(400))
+    for name, content in {"b.jpg": b"text", "c.mov": b"film", "d": b"?", "e.nef": b"raw"}.items():
+        (tmp_path / name).write_bytes(content)
+    entries = album(files_of(tmp_path), 256, {})
+    assert [entry.seen is None for entry in entries] == [False, True, True, True, True]
+    assert [reason for reason, _ in said(entries).values()] == [
+        None,
+        "cannot be read: it is no picture, or its beginning is lost",
+        "cannot be read: .mov is no format of photos",
+        "cannot be read: a file without a suffix is no format of photos",
+        "cannot be read: raw; export it as JPEG or PNG",
+    ]
+    assert files == [tmp_path / "a.png"]
+
+
+def test_what_is_kept_is_taken_without_a_word_if_it_can_be_read(tmp_path):
+    folder_of(tmp_path, a=portrait(400), small=portrait(100))
+    (tmp_path / "b.jpg").write_bytes(b"text")
+    files = files_of(tmp_path)
+    assert said(album(files, 512, {}))["small.png"][0].startswith("too small")
+    kept = said(album(files, 512, {}, keep=["small.png", "a.png", "b.jpg"]))
+    assert kept["small.png"] == kept["a.png"] == (None, ())
+    assert kept["b.jpg"][0].startswith("cannot be read")
+
+
+def test_the_head_is_measured_where_a_face_is_known(tmp_path):
+    image = in_a_field((1200, 900), (500, 200), 500)
+    (entry,) = album(folder_of(tmp_path, a=image), 256, {})
+    assert entry.seen.measures == measure(entry.seen.crop, entry.seen.measures.side, entry.seen.face)
+    assert entry.seen.measures.light != measure(entry.seen.crop, 1).light
+
+
+def test_progress_is_told_and_every_wrong_box_is_named(tmp_path):
+    files, told = folder_of(tmp_path, a=portrait(100), b=portrait(100)), []
+    album(files, 64, {}, find=False, tick=lambda done, total: told.append((done, total)))
+    assert told == [(1, 2), (2, 2)]
+    with pytest.raises(UserError, match=r"(?s)a\.png: 5,5,2,2 is no box.*b\.png: 200,0,300,9 is no box"):
+        album(files, 64, {"a.png": (5, 5, 2, 2), "b.png": (200, 0, 300, 9)}, find=False)
+
+
+def test_a_file_that_is_not_there_is_refused():
+    (entry,) = album([Path("nowhere.png")], 64, {})
+    assert entry.verdict.refused == "cannot be read: there is no such file"
