@@ -7,13 +7,17 @@ one through this file.
 import json
 import os
 import re
+import shutil
 import tempfile
 import unicodedata
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from avatar_exp.errors import UserError
 
 SCHEMA_VERSION = 1
 
@@ -52,6 +56,29 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         file.write(data)
     os.chmod(temporary, 0o644)
     os.replace(temporary, path)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes ``folder`` at the end; if anything fails, nothing is left of it.
+
+    Raises:
+        UserError: if something is there already: it might be somebody's.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise UserError(f"{folder} is there already; name another folder, or remove it")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        if folder.exists():
+            folder.rmdir()
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()  # that kept its name
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

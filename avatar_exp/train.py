@@ -66,32 +66,34 @@ def train(config: DictConfig, folder: RunFolder, origin: Origin) -> sweep_jobs.V
     phases = Phases(lambda seconds: folder.update(phase_seconds=seconds), folder.info.get("phase_seconds"))
     with phases.phase("imports and checks", announce=False):
         device = import_and_decide(config, origin)
-        from avatar_exp.config import build, disk  # only now: it takes seconds
+        from avatar_exp.config import build, disk, memory  # only now: it takes seconds
 
         concepts = build.checked_concepts(config)
         record_origin(config, folder, origin, concepts)
         build.announce_logger(config, concepts)
     run = build.run(config, folder, concepts, device, phases)
     say_tiny(run)
-    disk.say(config, run.components, folder.path, sweep_jobs.jobs_left(origin.sweep) if origin.sweep else None)
-    sets = build.training_sets(config, run)
+    say_intake(run)
+    jobs = sweep_jobs.jobs_left(origin.sweep) if origin.sweep else None
+    disk.say(config, run.components, run.trained, folder.path, jobs)
+    asked = memory.decided(memory.asked_of(config, run), config.model.gradient_checkpointing)
+    with memory.explained(asked):
+        sets = build.training_sets(config, run)
     with loggers(config, run, origin) as opened:
-        trainer = fit(config, run, sets, opened)
+        with memory.explained(asked):
+            trainer = fit(config, run, sets, opened)
         leave(config, run, trainer, opened)
     return sweep_jobs.values_of(folder.info, sweep_jobs.metrics_of(config))
 
 
 def record_origin(config: DictConfig, folder: RunFolder, origin: Origin, concepts: "Sequence[Concept]") -> None:
     """What repeats the run, and what it was made with; a run that goes on must still have the same photos."""
-    from avatar_exp.store import content_key, file_hash
     from avatar_exp.training.record import git_commit, repeat_command, versions
     from avatar_exp.training.wandb_logger import new_id
 
-    photos = content_key(
-        {f"{c.identifier}/{p.name}": [file_hash(p), c.caption(p)] for c in concepts for p in c.photos()}
-    )
+    photos = photos_key(config, concepts)
     if config.resume and folder.info.get("photos", photos) != photos:
-        raise RefusedError(f"resume={config.resume}: photos or captions are not those it began with; start a new run")
+        raise RefusedError(f"resume={config.resume}: photos, captions or boxes are not those it began with; start anew")
     write_atomically(folder.resolved, OmegaConf.to_yaml(config, resolve=True))
     overrides = [typed(one) for one in origin.overrides]
     if config.resume:
@@ -107,6 +109,7 @@ def record_origin(config: DictConfig, folder: RunFolder, origin: Origin, concept
         class_noun=[concept.class_noun for concept in concepts],
         seed=config.seed,
         photos=photos,
+        photo_count=sum(len(concept.photos()) for concept in concepts),
         versions=versions(),
         git_commit=git_commit(),
         wandb_id=new_id(),
@@ -115,6 +118,19 @@ def record_origin(config: DictConfig, folder: RunFolder, origin: Origin, concept
         changed = again.differences(RunFolder(Path(config.repeat)), config)
         title = f"repeat of {config.repeat}: " + ("differs in" if changed else "the same config")
         log.info("\n  ".join([title, *changed]))
+
+
+def photos_key(config: DictConfig, concepts: "Sequence[Concept]") -> str:
+    """Hash of all that is learnt from: photos, captions and, where faces are weighted, the boxes that were given."""
+    from avatar_exp.data.boxes import BOXES, read_boxes
+    from avatar_exp.store import content_key, file_hash
+
+    seen: dict[str, Any] = {}
+    for one in concepts:
+        seen |= {f"{one.identifier}/{photo.name}": [file_hash(photo), one.caption(photo)] for photo in one.photos()}
+        if config.objective.face_weight is not None:
+            seen[f"{one.identifier}/{BOXES}"] = read_boxes(Path(one.instance_data_dir))
+    return content_key(seen)
 
 
 def say_tiny(run: "Run") -> None:
@@ -126,6 +142,27 @@ def say_tiny(run: "Run") -> None:
     if is_tiny(run.components) and not all(looks_drawn(concept.photos()) for concept in run.concepts):
         log.warning(boxed(TINY_NOTICE))
         run.folder.update(notice=" ".join(TINY_NOTICE))
+
+
+def say_intake(run: "Run") -> None:
+    """What is to be said of the photos, once, and into run.json; it keeps no run from going on."""
+    from avatar_exp.data.glance import remarks
+
+    if "intake" in run.folder.info:
+        return
+    rows = []
+    for concept in run.concepts:
+        try:
+            found = remarks(concept.photos(), run.resolution)
+        except Exception:
+            log.exception("the photos of %s could not be looked at", concept.identifier)
+            continue
+        rows += [{"file": file, "note": note} for file, note in found.items()]
+        if found:
+            lines = [f"{file}: {note}" for file, note in found.items()]
+            log.warning("%s: look at these photos again:\n  %s", concept.identifier, "\n  ".join(lines))
+        rows += [{"file": "", "note": advice}] if (advice := concept.advice()) else []  # that was said before
+    run.folder.update(intake=rows)
 
 
 @contextmanager
@@ -150,7 +187,7 @@ def fit(config: DictConfig, run: "Run", sets: "Sequence[TrainingSet]", opened: S
     from avatar_exp.training.callbacks.keep import Keep
     from avatar_exp.training.callbacks.scores import Scores
 
-    module, data = build.module(config, run.components), build.data(config, run, sets)
+    module, data = build.module(config, run), build.data(config, run, sets)
     checkpoint = again.go_back(run.folder) if config.resume else None  # before the callbacks read what is kept
     trainer = build.trainer(config, run, opened)
     if config.max_steps:

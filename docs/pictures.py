@@ -82,7 +82,7 @@ def rows_of(base: Components, named: Sequence[tuple[str, str, float]]) -> Image.
     """One row for each (title, prompt, guidance), the same seeds in every row."""
     side = base.resolution
     requests = [
-        Request(prompt, seed, guidance_scale=scale, height=side, width=side)
+        Request(prompt, seed, guidance_scale=scale, scheduler="EulerAncestralDiscrete", height=side, width=side)
         for _, prompt, scale in named
         for seed in SEEDS
     ]

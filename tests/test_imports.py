@@ -10,7 +10,7 @@ import pytest
 import avatar_exp
 
 ROOT = Path(avatar_exp.__file__).parent
-COMMANDS = {"train", "sample", "evaluate", "compare"}
+COMMANDS = {"prepare", "train", "sample", "evaluate", "compare", "export"}
 # From the bottom up; a file may import its own layer and those below it. `data` may not import `sampling`.
 LAYERS = [
     {"errors", "run_folder", "progress", "store", "diffusion"},
@@ -132,6 +132,14 @@ def test_opencv_is_in_one_file():
     assert importing("cv2") == {"data/faces.py"}
 
 
+def test_the_reader_of_heic_is_in_one_file():
+    assert importing("pillow_heif") == {"data/photos.py"}
+
+
+def test_peft_is_in_one_file():
+    assert importing("peft") == {"models/lora.py"}
+
+
 def test_bitsandbytes_and_xformers_are_asked_for_where_they_are_used():
     assert importing("bitsandbytes") == {"training/optimizers.py"}
     assert importing("xformers") == set()
@@ -140,7 +148,7 @@ def test_bitsandbytes_and_xformers_are_asked_for_where_they_are_used():
 def test_commands_import_nothing_heavy_at_the_top():
     """`--help` must not wait for torch."""
     config = [f"config.{one}" for one in ("start", "schema", "decide", "again", "overrides")]
-    modules = ["train", "sample", "compare", *config]
+    modules = ["prepare", "train", "sample", "compare", "export", *config]
     code = f"import sys, {', '.join(f'avatar_exp.{one}' for one in modules)}; print(*{HEAVY!r} & sys.modules.keys())"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert ran.stdout.strip() == ""

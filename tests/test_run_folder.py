@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from avatar_exp.errors import UserError
 from avatar_exp.run_folder import (
     RunFolder,
     append_line,
@@ -16,6 +17,7 @@ from avatar_exp.run_folder import (
     read_lines,
     safe_name,
     timestamp,
+    whole_folder,
     write_atomically,
     write_json,
 )
@@ -146,3 +148,40 @@ def test_the_paths_that_other_commands_rely_on(tmp_path):
         "samples/grid.png", "samples/records.jsonl", "checkpoints/last.ckpt", "pipeline", "report.html",
         "samples/step_00200", "pipeline_step_00007",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("empty_there", [True, False])
+def test_a_folder_appears_whole(tmp_path, empty_there):
+    out = tmp_path / "new" / "out"
+    if empty_there:
+        out.mkdir(parents=True)
+    with whole_folder(out) as folder:
+        (folder / "a").write_text("x")
+        assert not (out / "a").exists()
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+    assert (out / "a").read_text() == "x"
+    assert stat.S_IMODE(out.stat().st_mode) == 0o755
+
+
+def test_of_a_folder_that_failed_nothing_is_left(tmp_path):
+    out = make_exclusively(tmp_path, "out")
+
+    def fail():
+        with whole_folder(out) as folder:
+            (folder / "a").write_text("x")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+def test_what_is_there_is_not_written_over(tmp_path, as_file):
+    out = tmp_path / "out"
+    kept = out if as_file else out / "kept"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text("mine")
+    with pytest.raises(UserError, match="is there already"), whole_folder(out):
+        pass
+    assert kept.read_text() == "mine"

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from avatar_exp.config.overrides import value_of
-from avatar_exp.config.schema import TrainConfig
+from avatar_exp.config.schema import OPTIONS, TrainConfig
 from avatar_exp.errors import RefusedError, UserError
 from avatar_exp.run_folder import RunFolder, keep_lines_to_step
 
@@ -63,9 +63,8 @@ def resumed_config(folder: RunFolder, overrides: Sequence[str]) -> DictConfig:
     Raises:
         UserError: for an override that would make it another run.
     """
-    schema = OmegaConf.structured(TrainConfig)
-    OmegaConf.set_struct(schema, False)
-    config = OmegaConf.merge(schema, OmegaConf.load(folder.config))
+    stored = OmegaConf.load(folder.config)
+    config = OmegaConf.merge(schema_of(stored), stored)
     if folder.resolved.is_file():  # keeps what was decided then, should it be decided otherwise now
         decided = OmegaConf.load(folder.resolved)
         config = OmegaConf.merge(config, {key: OmegaConf.select(decided, key) for key in DECIDED})
@@ -86,6 +85,18 @@ def resumed_config(folder: RunFolder, overrides: Sequence[str]) -> DictConfig:
     config.resume = str(folder.path)
     assert isinstance(config, DictConfig)
     return config
+
+
+def schema_of(stored: Any) -> DictConfig:
+    """The schema of a run's config: of a group whose options have keys of their own, that of the run's option."""
+    schema = OmegaConf.structured(TrainConfig)
+    OmegaConf.set_struct(schema, False)
+    for group, options in OPTIONS.items():
+        for option in options.values():
+            if OmegaConf.select(stored, f"{group}._target_") == OmegaConf.structured(option)._target_:
+                schema[group] = OmegaConf.structured(option)
+    assert isinstance(schema, DictConfig)
+    return schema
 
 
 def go_back(folder: RunFolder) -> Path:

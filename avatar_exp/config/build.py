@@ -19,10 +19,11 @@ from avatar_exp.config.decide import faults, plain
 from avatar_exp.config.schema import ConceptConfig
 from avatar_exp.config.start import conf_dir
 from avatar_exp.config.targets import config_target_faults, factory, instantiate
+from avatar_exp.data.boxes import box_faults
 from avatar_exp.data.concept import Concept, read_concepts_list
 from avatar_exp.data.training_set import TrainingSet, split, training_set
 from avatar_exp.errors import RefusedError, UserError, raise_all
-from avatar_exp.models.components import Components, compute_dtype
+from avatar_exp.models.components import compute_dtype
 from avatar_exp.models.trainable import Method
 from avatar_exp.progress import Phases
 from avatar_exp.run_folder import RunFolder, safe_name
@@ -55,6 +56,8 @@ def checked_concepts(config: DictConfig) -> list[Concept]:
             )
         if not found and (advice := concept.advice()):
             log.warning(advice)
+        if not found and config.objective.face_weight is not None:
+            found += box_faults(concept.photos())
     raise_all(f"{len(found)} thing(s) to mend before this run can start:", found)
     return named
 
@@ -107,22 +110,21 @@ def _concept(node: Any) -> Concept:
 def run(
     config: DictConfig, folder: RunFolder, concepts: Sequence[Concept], device: torch.device, phases: Phases
 ) -> Run:
-    """The base, on its device, and the record that the callbacks share."""
+    """The base, on its device and with what is trained of it told apart, and the record that the callbacks share."""
     with phases.phase("loading the base"):
         components = instantiate(config.model).to(device)
+        method: Method = instantiate(config.method)
+        trained = method.prepare(components, config.seed)
     components.compute_dtype = compute_dtype(config.precision)
-    base = {"path": components.path, "fingerprint": components.fingerprint}
+    local = Path(components.path).exists()
+    base = {"path": components.path, "fingerprint": components.fingerprint, "local": local}
     if config.resume and folder.info.get("base", base)["fingerprint"] != base["fingerprint"]:
         raise RefusedError(f"resume={config.resume}: the base at {components.path} is not the one it began with")
     folder.update(base=base)
     sets = [split(concept.photos(), config.data.holdout, config.seed) for concept in concepts]
     trained_on, held_out = ([one[part] for one in sets] for part in (0, 1))
     store, resolution = Store(Path(config.store)), config.data.resolution or components.resolution
-    if components.lr_scale != 1:
-        log.info(
-            "lr %g x %g (%s) = %g", config.lr, components.lr_scale, components.path, config.lr * components.lr_scale
-        )
-    made = Run(folder, components, concepts, store, phases, config.seed, resolution, trained_on, held_out)
+    made = Run(folder, components, trained, concepts, store, phases, config.seed, resolution, trained_on, held_out)
     made.recall()
     return made
 
@@ -146,29 +148,32 @@ def training_sets(config: DictConfig, run: Run) -> list[TrainingSet]:
             sets.append(
                 training_set(
                     concept, photos, pictures, run.components, run.store,
-                    resolution=side, flip=config.data.flip, text_is_trained=text_is_trained, tick=tick,
+                    resolution=side, flip=config.data.flip, text_is_trained=text_is_trained,
+                    empty_prompt=config.data.caption_dropout > 0, faces=config.objective.face_weight is not None,
+                    tick=tick,
                 )
             )  # fmt: skip
     run.folder.update(store_made=run.store.made, store_keys=run.store.used)
     return sets
 
 
-def module(config: DictConfig, components: Components) -> DreamBooth:
+def module(config: DictConfig, run: Run) -> DreamBooth:
     """The LightningModule, with the learning rates as this base wants them."""
-    method: Method = instantiate(config.method)
     rates = {"unet": config.lr, "text_encoder": config.lr if config.text_encoder_lr is None else config.text_encoder_lr}
     make_optimizer = factory(config.optimizer)
     if config.precision != "32-true" and "fused" in inspect.signature(make_optimizer.func).parameters:
         make_optimizer.keywords.setdefault("fused", False)  # Lightning refuses to clip a fused one in mixed precision
     return DreamBooth(
-        components,
-        method.prepare(components),
+        run.components,
+        run.trained,
         optimizer=make_optimizer,
         lr_scheduler=factory(config.lr_scheduler),
-        learning_rates={name: rate * components.lr_scale for name, rate in rates.items()},
+        learning_rates={name: rate * run.components.lr_scale for name, rate in rates.items()},
         lr_warmup_steps=config.lr_warmup_steps,
         max_steps=config.max_steps,
         prior_weight=config.prior.weight,
+        objective=instantiate(config.objective),
+        text_encoder_stop=config.text_encoder_stop,
     )
 
 

@@ -118,12 +118,14 @@ def faults(config: DictConfig) -> list[str]:
         "score_every": 0, "checkpoint_every": 0, "prior.count": 0, "prior.weight": 0, "data.holdout": 0,
         "scoring.seeds": 1, "scoring.batch_size": 1, "scoring.sampler.num_inference_steps": 1,
         "prior.sampler.num_inference_steps": 1, "lr": 0, "text_encoder_lr": 0, "seed": 0,
-        "scoring.class_pictures": 0,
+        "scoring.class_pictures": 0, "objective.offset_noise": 0, "objective.face_weight": 1, "text_encoder_stop": 1,
+        "method.rank": 1,
     }  # fmt: skip
     one_of = {
         "choose": ("last", "best"),
         "save": ("best_of_sweep", "all", "none"),
         "model.attention": ("sdpa", "xformers"),
+        "model.gradient_checkpointing": (True, False, "auto"),
     }
     found = []
     for key, low in at_least.items():
@@ -132,7 +134,7 @@ def faults(config: DictConfig) -> list[str]:
             found.append(f"{key}={value}: must be at least {low}")
     for key, options in one_of.items():
         if (value := OmegaConf.select(config, key)) not in options:
-            found.append(f"{key}={value}: expected {' or '.join(options)}")
+            found.append(f"{key}={value}: expected {' or '.join(map(str, options))}")
     if config.data.resolution is not None and config.data.resolution % 64:
         found.append(
             f"data.resolution={config.data.resolution}: must be a multiple of 64 (VAE and UNet halve it six times)"
@@ -143,6 +145,8 @@ def faults(config: DictConfig) -> list[str]:
         found.append("trainer.devices, trainer.num_nodes: several GPUs in one run are not supported yet; one job a GPU")
     if not config.method.unet and not config.method.text_encoder:
         found.append("method.unet and method.text_encoder are both false: nothing would be trained")
+    found += lora_faults(config.method)
+    found += option_faults(config)
     asked = config.optimized_metric
     if not asked or any(one not in METRICS for one in ([asked] if isinstance(asked, str) else asked)):
         found.append(f"optimized_metric={asked}: expected one of {', '.join(METRICS)}, or a list of them")
@@ -152,6 +156,29 @@ def faults(config: DictConfig) -> list[str]:
         found.append(f"score_every={config.score_every} must be a multiple of sample_every={config.sample_every}")
     if config.choose == "best" and not config.score_every:
         found.append("choose=best needs scores: score_every is 0")
+    return found
+
+
+def lora_faults(method: Any) -> list[str]:
+    """What is wrong with the keys that only ``method=lora`` has, as far as it is not only too small."""
+    found = []
+    if (alpha := method.get("alpha")) is not None and alpha <= 0:
+        found.append(f"method.alpha={alpha}: must be above 0 (null: as method.rank)")
+    if not 0 <= (dropout := method.get("dropout", 0)) < 1:
+        found.append(f"method.dropout={dropout}: expected a share, at least 0 and below 1")
+    return found
+
+
+def option_faults(config: DictConfig) -> list[str]:
+    """What is wrong with the options of the objective, as far as it is not only too small."""
+    found = []
+    gamma, dropout, stop = config.objective.min_snr_gamma, config.data.caption_dropout, config.text_encoder_stop
+    if gamma is not None and gamma <= 0:
+        found.append(f"objective.min_snr_gamma={gamma}: must be above 0 (the paper takes 5; null: off)")
+    if not 0 <= dropout < 1:
+        found.append(f"data.caption_dropout={dropout}: expected a share of the samples, at least 0 and below 1")
+    if stop is not None and not (config.method.unet and config.method.text_encoder):
+        found.append(f"text_encoder_stop={stop}: needs a method that trains both UNet and text encoder, as full does")
     return found
 
 

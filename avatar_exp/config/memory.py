@@ -13,6 +13,7 @@ from torch import nn
 from avatar_exp.errors import UserError
 from avatar_exp.models.components import Components
 from avatar_exp.models.footprint import Need, need
+from avatar_exp.training.run import Run
 
 log = logging.getLogger("avatar_exp")
 
@@ -55,17 +56,35 @@ class Asked:
         return {typed: asked for typed, asked in found.items() if asked is not None}
 
 
-def asked_of(config: DictConfig, components: Components, trained: Mapping[str, nn.Module], side: int) -> Asked:
+def asked_of(config: DictConfig, run: Run) -> Asked:
     """From the settings of a run."""
     return Asked(
-        components,
-        trained,
+        run.components,
+        run.trained,
         batch=config.batch_size,
         prior=config.prior.weight > 0 and config.prior.count != 0,
-        side=side,
+        side=run.resolution,
         eight_bit="8bit" in str(config.optimizer.get("_target_")),
         checkpointing=config.model.gradient_checkpointing is True,
     )
+
+
+def decided(asked: Asked, checkpointing: Any) -> Asked:
+    """Say what a GPU will have to hold, once it is decided whether activations are kept; a CPU is left alone.
+
+    Args:
+        checkpointing: true, false or ``auto``.
+    """
+    device = asked.components.device
+    if device.type != "cuda":
+        return asked
+    free = float(torch.cuda.mem_get_info(device)[0]) + float(torch.cuda.memory_reserved(device))
+    if checkpointing == "auto" and settle(asked, checkpointing, free):
+        asked.components.checkpoint_gradients()
+        asked = replace(asked, checkpointing=True)
+        log.info("model.gradient_checkpointing=auto: on, or it would not fit")
+    say(asked, free)
+    return asked
 
 
 def settle(asked: Asked, wanted: Any, free: float) -> bool:

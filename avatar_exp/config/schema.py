@@ -46,8 +46,10 @@ class ModelConfig:
     variant: str | None = None  # e.g. fp16: which of a repository's weight files
     vae: str | None = None  # another VAE (hub id or folder), used for encoding and decoding
     attention: str = "sdpa"  # sdpa | xformers
-    gradient_checkpointing: bool = False  # less memory for activations, about a third more time
+    gradient_checkpointing: Any = "auto"  # true | false | auto: less memory for activations, about a third more time
     lr_scale: float = 1.0  # learning rates are given in SD 1.5 units; the optimizer gets lr * lr_scale
+    lora_lr_scale: float | None = None  # in its place with method=lora; null: lr_scale
+    offload: bool = False  # less GPU memory: the VAE is there only while it works, the scorers never
     like: str = "stable-diffusion-v1-5/stable-diffusion-v1-5"  # of one file: whose configs and vocabulary it has
     ema: float | None = None  # decay of an average of the trained weights, e.g. 0.99; null: none
 
@@ -56,9 +58,26 @@ class ModelConfig:
 class MethodConfig:
     """Which weights are trained."""
 
-    _target_: str = "avatar_exp.models.trainable.Method"
+    _target_: str = "avatar_exp.models.trainable.Full"
     unet: bool = True
     text_encoder: bool = True
+
+
+@dataclass
+class LoraConfig(MethodConfig):
+    """``method=lora``: matrices B A beside layers that stay as they are, W + alpha / rank * B A."""
+
+    _target_: str = "avatar_exp.models.lora.Lora"
+    rank: int = 16  # inner size of B A
+    alpha: float | None = None  # null: as rank
+    dropout: float = 0.0  # share of a layer's input that A does not see in training, in [0, 1)
+    # Which layers, by how their names end.
+    unet_targets: list[str] = field(default_factory=lambda: ["to_q", "to_k", "to_v", "to_out.0"])
+    text_encoder_targets: list[str] = field(default_factory=lambda: ["q_proj", "k_proj", "v_proj", "out_proj"])
+
+
+# Schemas of the options of a group that have keys of their own: the group's own schema has what they share.
+OPTIONS: dict[str, dict[str, type]] = {"method": {"lora": LoraConfig}}
 
 
 @dataclass
@@ -69,6 +88,17 @@ class DataConfig:
     resolution: int | None = None  # pixels; null: what the base was trained at
     holdout: int = 0  # photos kept out of training, as the reference of the identity scores
     flip: bool = False  # mirror half of the samples; faces are not symmetric
+    caption_dropout: float = 0.0  # share of samples that are trained with the empty prompt, in [0, 1)
+
+
+@dataclass
+class ObjectiveConfig:
+    """What of the plain loss is changed; docs/options.md has papers and reasons."""
+
+    _target_: str = "avatar_exp.training.objective.Objective"
+    min_snr_gamma: float | None = None  # noisy timesteps count more; 5 in the paper
+    offset_noise: float = 0.0  # strength: 0.1 for pictures darker or brighter than the base draws
+    face_weight: float | None = None  # how many times as much the face counts, e.g. 4; needs [photos]
 
 
 @dataclass
@@ -132,6 +162,7 @@ class TrainConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     method: MethodConfig = field(default_factory=MethodConfig)
     data: DataConfig = field(default_factory=DataConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     prior: PriorConfig = field(default_factory=PriorConfig)
     optimizer: dict[str, Any] = field(default_factory=dict)
     lr_scheduler: dict[str, Any] = field(default_factory=dict)
@@ -142,6 +173,7 @@ class TrainConfig:
 
     lr: float = 1e-6  # in SD 1.5 units
     text_encoder_lr: float | None = None  # null: lr
+    text_encoder_stop: int | None = None  # optimizer steps after which the text encoder learns no more; null: never
     max_steps: int = 800  # optimizer steps; 0 fills the store and draws the base's pictures
     lr_warmup_steps: int = 0
     batch_size: int = 1  # photos per forward; as many prior pictures come with them
@@ -163,6 +195,23 @@ class TrainConfig:
     outputs: str = "outputs"
     store: str = "${outputs}/store"
     privacy: bool = False  # true: no picture and no name of the subject leaves this machine
+
+
+@dataclass
+class PrepareConfig:
+    """The root of ``prepare``."""
+
+    source: str = MISSING  # folder of photos as they came; nothing in it is changed
+    name: str = MISSING  # of the concept that is made; typed as concept=minh too
+    identifier: str | None = None  # the word that will mean the subject; null: the name
+    class_noun: str = "person"
+    size: int = 512  # pixels of a side; what has fewer is not enlarged, what has less than half of them is refused
+    faces: bool = True  # look for faces, to put the square around; false for animals and things
+    keep: Any = None  # file names, a list or one: taken whatever is noticed
+    drop: Any = None  # likewise: left out
+    strict: bool = False  # whatever is refused or noticed, the number of photos too, is an error
+    replace: bool = False  # write anew what was prepared before, in place of it
+    out: str | None = None  # folder for the squares; null: data/<name>
 
 
 @dataclass
@@ -197,6 +246,19 @@ class CompareConfig:
     out: str | None = (
         None  # the page, or the folder for it; null: in the folder that was named, else in outputs/compare
     )
+    outputs: str = "outputs"
+
+
+@dataclass
+class ExportConfig:
+    """The root of ``export``."""
+
+    run: str = MISSING  # a run folder, or any diffusers folder
+    step: Any = "best"  # best | last: the chosen weights; N: one of keep_steps; 0: the base
+    format: str | None = None  # diffusers | single_file | lora_diffusers | lora_kohya; null: one file for web UIs
+    dtype: str = "fp16"  # fp16 | bf16 | fp32
+    out: str | None = None  # a folder that is not there yet; null: outputs/exports/DATE
+    names: bool = False  # true: trigger words and pictures of the subject are written too
     outputs: str = "outputs"
 
 

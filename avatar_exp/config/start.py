@@ -21,7 +21,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from avatar_exp.config.base import default_base, default_optimizer
 from avatar_exp.config.overrides import ONLY_SHOWN, readable
-from avatar_exp.config.schema import CompareConfig, EvaluateConfig, SampleConfig, TrainConfig
+from avatar_exp.config.schema import (
+    OPTIONS,
+    CompareConfig,
+    EvaluateConfig,
+    ExportConfig,
+    PrepareConfig,
+    SampleConfig,
+    TrainConfig,
+)
 from avatar_exp.config.sweep import job_name, note_command_line, write_sweep_file
 from avatar_exp.config.sweep_jobs import end_of_sweep, failed_values, remaining_trials
 from avatar_exp.errors import UserError
@@ -29,7 +37,14 @@ from avatar_exp.run_folder import make_exclusively, safe_name, timestamp
 
 log = logging.getLogger("avatar_exp")
 
-SCHEMAS = {"train": TrainConfig, "sample": SampleConfig, "evaluate": EvaluateConfig, "compare": CompareConfig}
+SCHEMAS = {
+    "prepare": PrepareConfig,
+    "train": TrainConfig,
+    "sample": SampleConfig,
+    "evaluate": EvaluateConfig,
+    "compare": CompareConfig,
+    "export": ExportConfig,
+}
 
 
 @dataclass(frozen=True)
@@ -68,6 +83,9 @@ def register() -> None:
     _fresh.clear()
     for name, schema in SCHEMAS.items():
         ConfigStore.instance().store(name=f"{name}_schema", node=schema)
+    for group, options in OPTIONS.items():
+        for name, schema in options.items():
+            ConfigStore.instance().store(group=group, name=f"{name}_schema", node=schema)
     stamp = timestamp()
     OmegaConf.register_new_resolver("default_model", lambda: default_base().name, replace=True)
     OmegaConf.register_new_resolver("default_optimizer", default_optimizer, replace=True)
@@ -216,7 +234,13 @@ def explain(error: Exception, command: str) -> str:
     if unknown:
         key = unknown.group(1)
         known = ["seeds"] * (command == "train") + _keys(SCHEMAS[command])  # seeds: no key, but typed like one
+        others = {f"{name}.{one}" for name, them in OPTIONS.items() for it in them.values() for one in _keys(it)}
+        known += sorted(others - {*known})
         tails = {one.rpartition(".")[2]: one for one in known}
+        group, _, name = key.partition(".")
+        belongs = [option for option, schema in OPTIONS.get(group, {}).items() if name in _keys(schema)]
+        if belongs:  # and another option was chosen
+            return f"{key} is a key of {group}={' and of '.join(belongs)}"
         near = difflib.get_close_matches(key, known, 3, 0.6)
         near = near or [tails[one] for one in difflib.get_close_matches(key.rpartition(".")[2], list(tails), 3, 0.6)]
         hint = f"did you mean {' or '.join(near)}? " if near else ""
@@ -231,8 +255,8 @@ def explain(error: Exception, command: str) -> str:
         came = f"no concept is called {missing.group(2)!r}" if missing.group(2) else "name a concept: concept=..."
         return (
             f"{came}; known: {', '.join(one for one in known_files if one != 'listed')}.\nFor your own photos:\n"
-            "  python -m avatar_exp.train concept=person concept.identifier=minh concept.instance_data_dir=DIR\n"
-            "or write data/conf/concept/minh.yaml with these two keys, then concept=minh"
+            "  python -m avatar_exp.prepare concept=minh source=DIR      and then concept=minh\nor, as they are:\n"
+            "  python -m avatar_exp.train concept=person concept.identifier=minh concept.instance_data_dir=DIR"
         )
     if "concept.identifier" in text:
         return "missing: concept.identifier=minh (the word that will mean the subject), concept.instance_data_dir=DIR"

@@ -31,7 +31,9 @@ class Components:
     path: str  # as it was named: hub id, folder or "tiny"
     fingerprints: dict[str, str]  # of the weights as loaded, by part
     lr_scale: float = 1.0
+    lora_lr_scale: float | None = None  # in its place for matrices beside the weights
     ema: float | None = None
+    offload: bool = False  # the VAE is on the device only while it draws or encodes
     compute_dtype: torch.dtype = field(default=torch.float32)
 
     @property
@@ -61,10 +63,16 @@ class Components:
         return {"unet": self.unet, "text_encoder": self.text_encoder, "vae": self.vae}
 
     def to(self, device: torch.device) -> "Components":
-        """Move every network."""
-        for module in self.modules.values():
-            module.to(device)
+        """Move every network, but for a VAE that is to wait where it is."""
+        for name, module in self.modules.items():
+            if not (self.offload and name == "vae"):
+                module.to(device)
         return self
+
+    def checkpoint_gradients(self) -> None:
+        """From now on compute activations again in the backward pass: less memory, about a third more time."""
+        self.unet.enable_gradient_checkpointing()
+        self.text_encoder.gradient_checkpointing_enable()
 
     def token_ids(self, prompts: Sequence[str]) -> Tensor:
         """[N, 77] ids: always padded to the full length, in training as in sampling; longer prompts are cut."""
@@ -84,6 +92,17 @@ class Components:
         return states
 
     @contextmanager
+    def vae_at_hand(self) -> Iterator[None]:
+        """The VAE is where the UNet is inside, and on the CPU again afterwards if that is where it waits."""
+        if self.offload:
+            self.vae.to(self.device)
+        try:
+            yield
+        finally:
+            if self.offload:
+                self.vae.to("cpu")
+
+    @contextmanager
     def inference(self) -> Iterator[None]:
         """No gradients, eval mode, ``compute_dtype``; afterwards every network is in the mode it was in."""
         modes = {name: module.training for name, module in self.modules.items()}
@@ -91,7 +110,11 @@ class Components:
             module.eval()
         half = self.compute_dtype != torch.float32
         try:
-            with torch.no_grad(), torch.autocast(self.device.type, self.compute_dtype, enabled=half):
+            with (
+                self.vae_at_hand(),
+                torch.no_grad(),
+                torch.autocast(self.device.type, self.compute_dtype, enabled=half),
+            ):
                 yield
         finally:
             for name, module in self.modules.items():

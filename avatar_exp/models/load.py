@@ -26,9 +26,11 @@ def load(
     variant: str | None = None,
     vae: str | None = None,
     attention: str = "sdpa",
-    gradient_checkpointing: bool = False,
+    gradient_checkpointing: bool | str = "auto",
     lr_scale: float = 1.0,
+    lora_lr_scale: float | None = None,
     ema: float | None = None,
+    offload: bool = False,
     like: str = "stable-diffusion-v1-5/stable-diffusion-v1-5",
 ) -> Components:
     """The parts of a Stable Diffusion, in fp32 whatever the files hold: half-precision masters stall or overflow.
@@ -39,9 +41,11 @@ def load(
         variant: which of its weight files, e.g. ``fp16``.
         vae: another VAE (hub id or folder), used for encoding and decoding.
         attention: ``sdpa``, or ``xformers`` where its kernels load (else a warning, and SDPA).
-        gradient_checkpointing: recompute activations in the backward pass.
+        gradient_checkpointing: recompute activations in the backward pass; ``auto`` is decided later.
         lr_scale: what learning rates in SD 1.5 units are multiplied by for this base.
+        lora_lr_scale: the same for matrices beside the weights (``models.lora``); None: ``lr_scale``.
         ema: decay of the average over the trained weights; None: no average.
+        offload: keep the VAE on the CPU but while it draws or encodes.
         like: of one file, the base (hub id or folder) whose configs and vocabulary it has.
 
     Raises:
@@ -54,12 +58,20 @@ def load(
     if vae:
         folder = locate(vae)
         parts["vae"], hashes["vae"] = _autoencoder(folder, None), fingerprint(folder)
-    if gradient_checkpointing:
-        parts["unet"].enable_gradient_checkpointing()
-        parts["text_encoder"].gradient_checkpointing_enable()
     if attention == "xformers":
         use_xformers(parts["unet"])
-    return Components(**parts, path=path, fingerprints=hashes, lr_scale=lr_scale, ema=ema)
+    found = Components(
+        **parts,
+        path=path,
+        fingerprints=hashes,
+        lr_scale=lr_scale,
+        lora_lr_scale=lora_lr_scale,
+        ema=ema,
+        offload=offload,
+    )
+    if gradient_checkpointing is True:
+        found.checkpoint_gradients()
+    return found
 
 
 def parts_of_folder(folder: Path, variant: str | None) -> tuple[dict[str, Any], dict[str, str]]:

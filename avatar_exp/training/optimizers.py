@@ -27,15 +27,19 @@ def adamw(
 
 
 def adamw8bit(
-    params: Groups, betas: Sequence[float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 1e-2
+    params: Groups,
+    betas: Sequence[float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 1e-2,
+    paged: bool = False,
 ) -> Optimizer:
     """AdamW with its two moments in 8 bits (Dettmers et al. 2022): 2 bytes a parameter instead of 8.
 
-    Tensors under 4096 values keep 32-bit moments. Runs on CUDA and, slowly, on the CPU.
+    Tensors under 4096 values keep 32-bit moments. Runs on CUDA and, slowly, on the CPU. ``paged`` moments go to the
+    host's memory where the GPU's runs out, and come back for the step (Dettmers et al. 2023, "QLoRA", section 3).
     """
     import bitsandbytes
 
-    optimizer: Optimizer = bitsandbytes.optim.AdamW8bit(
-        list(params), betas=(betas[0], betas[1]), eps=eps, weight_decay=weight_decay
-    )
+    kind = bitsandbytes.optim.PagedAdamW8bit if paged else bitsandbytes.optim.AdamW8bit
+    optimizer: Optimizer = kind(list(params), betas=(betas[0], betas[1]), eps=eps, weight_decay=weight_decay)
     return optimizer

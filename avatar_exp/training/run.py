@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from PIL import Image
+from torch import nn
 
 from avatar_exp.data.concept import Concept
 from avatar_exp.models.components import Components
@@ -41,6 +42,7 @@ class Run:
 
     folder: RunFolder
     components: Components
+    trained: Mapping[str, nn.Module]  # by network; what is trained of it, see models.trainable.Method
     concepts: Sequence[Concept]
     store: Store
     phases: Phases

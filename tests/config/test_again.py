@@ -43,6 +43,14 @@ def test_a_run_is_found_by_the_path_that_was_typed(run):
     assert (config.resume, config.max_steps, config.concept.identifier) == (str(run.path), 800, "minh")
 
 
+def test_a_run_whose_method_has_keys_of_its_own_is_found_with_them(run):
+    config = OmegaConf.load(run.config)
+    config.method = {"_target_": "avatar_exp.models.lora.Lora", "rank": 4, "unet": False}
+    write_atomically(run.config, OmegaConf.to_yaml(config))
+    found = resumed_config(run, []).method
+    assert (found.rank, found.unet, found.alpha, found.text_encoder) == (4, False, None, True)
+
+
 def test_what_was_decided_then_is_kept(run):
     assert resumed_config(run, []).precision == "16-mixed"
 

@@ -112,6 +112,14 @@ def test_a_sound_config_has_no_faults():
         ({"sample_every": 0, "score_every": 10}, "without pictures there is nothing to score"),
         ({"sample_every": 20, "score_every": 30}, "score_every=30 must be a multiple of sample_every=20"),
         ({"choose": "best", "score_every": 0}, "choose=best needs scores"),
+        ({"objective.min_snr_gamma": 0.0}, "objective.min_snr_gamma=0.0: must be above 0"),
+        ({"objective.offset_noise": -0.1}, "objective.offset_noise=-0.1: must be at least 0"),
+        ({"objective.face_weight": 0.5}, "objective.face_weight=0.5: must be at least 1"),
+        ({"data.caption_dropout": 1.0}, "data.caption_dropout=1.0: expected a share"),
+        ({"data.caption_dropout": -0.1}, "data.caption_dropout=-0.1: expected a share"),
+        ({"text_encoder_stop": 0}, "text_encoder_stop=0: must be at least 1"),
+        ({"text_encoder_stop": 5, "method.unet": False}, "text_encoder_stop=5: needs a method that trains both"),
+        ({"text_encoder_stop": 5, "method.text_encoder": False}, "text_encoder_stop=5: needs a method"),
     ],
 )
 def test_each_fault_is_named(values, says):

@@ -61,7 +61,9 @@ def parameters(target: Any) -> dict[str, inspect.Parameter]:
     [
         (schema.ModelConfig, None),
         (schema.MethodConfig, None),
+        *((option, None) for options in schema.OPTIONS.values() for option in options.values()),
         (schema.DataConfig, None),
+        (schema.ObjectiveConfig, None),
         (schema.TrainerConfig, None),
         *((schema.PriorConfig, f"avatar_exp.data.prior.{name}") for name in PRIORS),
     ],
@@ -72,7 +74,10 @@ def test_every_field_is_an_argument_of_its_target(group, target):
     assert names <= set(parameters(target))
 
 
-@pytest.mark.parametrize("group", [schema.ModelConfig, schema.MethodConfig, schema.DataConfig])
+@pytest.mark.parametrize(
+    "group",
+    [schema.ModelConfig, schema.MethodConfig, schema.LoraConfig, schema.DataConfig, schema.ObjectiveConfig],
+)
 def test_every_configurable_argument_is_a_field_with_the_same_default(group):
     arguments = parameters(hydra.utils.get_object(group._target_))
     ours = defaults(group)
@@ -81,7 +86,8 @@ def test_every_configurable_argument_is_a_field_with_the_same_default(group):
             continue
         assert name in {one.name for one in fields(group)}
         if parameter.default is not inspect.Parameter.empty and name in ours:
-            assert ours[name] == parameter.default, name
+            shown = tuple(ours[name]) if isinstance(ours[name], list) else ours[name]
+            assert shown == parameter.default, name
 
 
 def test_sampler_settings_are_requests_fields_with_the_same_defaults():
@@ -138,7 +144,9 @@ def test_every_option_composes(option):
     [
         ("model", "sd15", schema.ModelConfig),
         ("method", "full", schema.MethodConfig),
+        ("method", "lora", schema.LoraConfig),
         ("data", "default", schema.DataConfig),
+        ("objective", "default", schema.ObjectiveConfig),
         ("prior", "generated", schema.PriorConfig),
         ("concept", "person", schema.ConceptConfig),
     ],
@@ -161,6 +169,13 @@ def test_the_root_is_the_schemas():
             assert config[name] == value, name
     assert config.store == "outputs/store"
     assert composed("run=x", command="sample").num_inference_steps is None
+
+
+def test_lora_brings_its_keys_and_a_learning_rate_of_its_own_and_a_typed_one_wins():
+    config = composed("concept=hoanganh", "model=tiny", "method=lora", "method.rank=4")
+    assert (config.method._target_, config.method.rank) == ("avatar_exp.models.lora.Lora", 4)
+    assert config.lr == 1e-4
+    assert composed("concept=hoanganh", "model=tiny", "method=lora", "lr=3e-5").lr == 3e-5
 
 
 def test_tiny_has_run_lengths_of_its_own_and_a_typed_one_wins():
@@ -191,6 +206,8 @@ def test_whole_pictures_are_scored_unless_faces_are_asked_for():
         ("model.lr_scal=2", "did you mean model.lr_scale"),
         ("data.size=1", "unknown key 'data.size'"),
         ("scoring.sampler.steps=1", "unknown key 'scoring.sampler.steps'"),
+        ("method.rnak=4", "did you mean method.rank"),
+        ("method.rank=4", "method.rank is a key of method=lora"),
     ],
 )
 def test_a_typo_fails_with_a_hint(override, says):

@@ -3,9 +3,10 @@
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from safetensors.torch import load_file
 
 from avatar_exp.formats import diffusers_folder
-from avatar_exp.formats.diffusers_folder import is_pipeline, write_pipeline
+from avatar_exp.formats.diffusers_folder import add_old_names, is_pipeline, write_pipeline
 from avatar_exp.models.load import load
 
 
@@ -24,6 +25,37 @@ def test_weights_come_back_bit_by_bit(components, tmp_path):
         assert all(torch.equal(value, saved[key]) for key, value in module.state_dict().items())
     assert again.scheduler.config.beta_schedule == "scaled_linear"
     assert torch.equal(again.token_ids(["ảnh minh"]), components.token_ids(["ảnh minh"]))
+
+
+def test_where_it_was_loaded_from_is_not_told(components, tiny_random, tmp_path):
+    assert str(tiny_random) in str(components.unet.config["_name_or_path"])
+    write_pipeline(components, tmp_path / "pipeline")
+    for config in (tmp_path / "pipeline").rglob("*.json"):
+        assert str(tiny_random.parent) not in config.read_text()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_another_precision_can_be_asked_for(components, tmp_path, dtype):
+    write_pipeline(components, tmp_path / "pipeline", dtype)
+    for name in components.modules:
+        (file,) = (tmp_path / "pipeline" / name).glob("*.safetensors")
+        assert {tensor.dtype for tensor in load_file(file).values()} == {dtype}
+    assert components.unet.dtype == torch.float32
+
+
+def test_older_readers_find_their_names_and_newer_ones_the_same_weights(components, tmp_path):
+    write_pipeline(components, tmp_path / "pipeline")
+    add_old_names(tmp_path / "pipeline", components.tokenizer)
+    names = list(load_file(tmp_path / "pipeline" / "text_encoder" / "model.safetensors"))
+    assert all(name.startswith("text_model.") and name.count("text_model.") == 1 for name in names)
+    again = load(str(tmp_path / "pipeline"))
+    assert all(
+        torch.equal(value, again.text_encoder.state_dict()[key])
+        for key, value in components.text_encoder.state_dict().items()
+    )
+    assert torch.equal(again.token_ids(["ảnh minh"]), components.token_ids(["ảnh minh"]))
+    add_old_names(tmp_path / "pipeline", components.tokenizer)  # twice is once
+    assert names == list(load_file(tmp_path / "pipeline" / "text_encoder" / "model.safetensors"))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

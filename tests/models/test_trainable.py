@@ -5,12 +5,12 @@ import torch
 from torch import nn
 
 from avatar_exp.errors import UserError
-from avatar_exp.models.trainable import Average, Method
+from avatar_exp.models.trainable import Average, Full, only_trained
 
 
 @pytest.mark.parametrize(("unet", "text_encoder"), [(True, True), (True, False), (False, True)])
 def test_only_what_is_named_is_trained(components, unet, text_encoder):
-    trained = Method(unet, text_encoder).prepare(components)
+    trained = Full(unet, text_encoder).prepare(components)
     wanted = {"unet": unet, "text_encoder": text_encoder, "vae": False}
     assert set(trained) == {name for name, is_trained in wanted.items() if is_trained}
     for name, module in components.modules.items():
@@ -20,14 +20,27 @@ def test_only_what_is_named_is_trained(components, unet, text_encoder):
 
 def test_nothing_to_train_is_refused(components):
     with pytest.raises(UserError, match="nothing would be trained"):
-        Method(False, False).prepare(components)
+        Full(False, False).prepare(components)
 
 
 def test_another_method_unfreezes_what_the_first_froze(components):
-    Method(unet=False).prepare(components)
-    Method(text_encoder=False).prepare(components)
+    Full(unet=False).prepare(components)
+    Full(text_encoder=False).prepare(components)
     assert all(parameter.requires_grad for parameter in components.unet.parameters())
     assert not any(parameter.requires_grad for parameter in components.text_encoder.parameters())
+
+
+def test_a_tree_of_what_is_trained_holds_the_parameters_themselves_under_their_names():
+    network = nn.Sequential(nn.Linear(3, 2), nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1)))
+    network.requires_grad_(False)
+    network[1][0].weight.requires_grad_(True)
+    network[1][1].bias.requires_grad_(True)
+    tree = only_trained(network)
+    assert {name: id(parameter) for name, parameter in tree.named_parameters()} == {
+        "1.0.weight": id(network[1][0].weight),
+        "1.1.bias": id(network[1][1].bias),
+    }
+    assert set(tree.state_dict()) == {"1.0.weight", "1.1.bias"}
 
 
 def model(frozen=False):

@@ -10,12 +10,17 @@ from runs.command import BARE, KEPT, RAISE, Commands, Result, pictures, rows, un
 EIGHT = (*KEPT, "max_steps=8", "lr=1e-5")
 WAYS = {
     "adamw": ("optimizer=adamw", "lr_scheduler=cosine", "lr_warmup_steps=2", "sample_every=4"),
-    "adamw, batch 2, accumulate 2, average": (
+    "adamw, batch 2, accumulate 2, average, every option": (
         *("optimizer=adamw", "batch_size=2", "accumulate_grad_batches=2", "model.ema=0.9", "data.flip=true"),
         *("sample_every=2", "score_every=0"),
+        *("objective.min_snr_gamma=5", "objective.offset_noise=0.1", "objective.face_weight=4"),
+        *("data.caption_dropout=0.5", "text_encoder_stop=5"),  # it stops after the checkpoint
     ),
     "8 bit, batch 2": ("optimizer=adamw8bit", "batch_size=2", "trainer.log_every_n_steps=3"),
-    "8 bit, accumulate 2, average": ("optimizer=adamw8bit", "accumulate_grad_batches=2", "model.ema=0.9"),
+    "8 bit, accumulate 2, average": (
+        *("optimizer=adamw8bit", "accumulate_grad_batches=2", "model.ema=0.9"),
+        "text_encoder_stop=3",  # it has stopped before the checkpoint
+    ),
 }
 STATE = ("global_step", "state_dict", "optimizer_states", "lr_schedulers", "average")
 
@@ -97,12 +102,16 @@ def test_a_folder_without_a_run_is_refused(commands: Commands, tmp_path: Path) -
 def test_other_photos_make_it_another_run(commands: Commands, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     shutil.copytree("data/hoanganh", photos)
-    concept = (*BARE, *KEPT, f"concept.instance_data_dir={photos}", "max_steps=1")
+    concept = (*BARE, *KEPT, f"concept.instance_data_dir={photos}", "max_steps=1", "objective.face_weight=4")
     run = commands("train", *concept).run
+    boxes = (photos / "boxes.csv").read_text()
+    (photos / "boxes.csv").write_text(boxes.replace("00.png,114", "00.png,120"))
+    ended = [commands("train", f"resume={run.path}", "max_steps=2")]
+    (photos / "boxes.csv").write_text(boxes)
     (photos / "00.png").unlink()
-    ended = commands("train", f"resume={run.path}", "max_steps=2")
-    assert ended.code == 2
-    assert "photos or captions are not those it began with" in ended.err
+    ended.append(commands("train", f"resume={run.path}", "max_steps=2"))
+    assert [one.code for one in ended] == [2, 2]
+    assert all("photos, captions or boxes are not those it began with" in one.err for one in ended)
 
 
 def test_a_run_goes_on_beside_concept_files_of_ones_own(commands: Commands, tmp_path: Path) -> None:

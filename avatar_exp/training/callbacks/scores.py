@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from PIL import Image
 
 from avatar_exp.data.photos import crop_square, open_photo
@@ -48,7 +49,8 @@ class Scores(EverySteps):
         self.run, self.batch_size, self.max_drift = run, batch_size, max_drift
         self.class_pictures = class_pictures
         self.series = Series(run, list(prompts), seeds, dict(sampler))
-        base, device = run.components.path, run.components.device
+        base = run.components.path
+        device = torch.device("cpu") if run.components.offload else run.components.device
         self.scorer = scorer(clip, identity, base, device, face_crop) if every else Scorer(None, None)
         self.against: list[Against] = []
         run.folder.update(embedders=self.scorer.names)
