@@ -1,6 +1,7 @@
 """The README that lies beside the weights: how they were made, what they reach, what they cannot do."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -105,10 +106,13 @@ def judged(found: Mapping[str, Any]) -> str:
 
 
 def mean_rows(rows: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, float]]:
-    """The figures of a setting's rows by step, each the mean over people."""
+    """The figures of a setting's rows by step, each the mean over the people of whom it is known (not NaN)."""
     figures = ("corrected", "likeness", "backgrounds", "clothes color", "drift")
-    steps = sorted({row["step"] for row in rows})
-    return {step: {name: fmean(row[name] for row in rows if row["step"] == step) for name in figures} for step in steps}
+    found: dict[int, dict[str, float]] = {}
+    for step in sorted({row["step"] for row in rows}):
+        known = {name: [row[name] for row in rows if row["step"] == step] for name in figures}
+        found[step] = {name: fmean(one for one in values if not math.isnan(one)) for name, values in known.items()}
+    return found
 
 
 def dreambooth(found: Mapping[str, Any]) -> str:

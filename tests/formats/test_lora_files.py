@@ -11,9 +11,11 @@ from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from avatar_exp.formats.diffusers_folder import write_pipeline
-from avatar_exp.formats.lora import LORA_FILE, additions_of, kohya_state, read_lora, write_kohya, write_lora
+from avatar_exp.formats.lora import LORA_FILE, Additions, additions_of, kohya_state, read_lora, write_kohya, write_lora
+from avatar_exp.formats.single_file import UNET, original_text_encoder, original_unet
 from avatar_exp.models.load import load
 from avatar_exp.models.locate import tiny_folder
+from avatar_exp.models.lora import TEXT_TARGETS, UNET_TARGETS, Lora
 
 WRITERS = {"diffusers": write_lora, "kohya": write_kohya}
 NETWORKS = [{}, {"text_encoder": False}, {"unet": False}]
@@ -122,8 +124,6 @@ def test_the_names_and_shapes_at_full_size(components):
     with torch.device("meta"):
         wide = {"block_out_channels": (320, 640, 1280, 1280), "cross_attention_dim": 768, "attention_head_dim": 8}
         components.unet, components.text_encoder = UNet2DConditionModel(**wide), CLIPTextModel(text)
-    from avatar_exp.models.lora import Lora
-
     trained = Lora(rank=4).prepare(components)
     found = additions_of(components)
     counts = {name: sum(p.numel() for p in module.parameters()) for name, module in trained.items()}
@@ -133,6 +133,43 @@ def test_the_names_and_shapes_at_full_size(components):
     assert len(state) == 3 * (128 + 48)
     assert {key: state.get(key) for key in KNOWN} == KNOWN
     assert {key.split("_")[1] for key in state} == {"unet", "te"}
+
+
+def as_a1111_reads(name):
+    """The layer of the original layout that A1111 gives a UNet's matrices to: blocks numbered from the input on."""
+    place, _, rest = name.removeprefix("lora_unet_").partition("_attentions_")
+    number, _, layer = rest.partition("_")
+    if place == "mid_block":
+        return f"middle_block_1_{layer}"
+    side, _, block = place.rpartition("_")
+    first = {"down_blocks": ("input", 1), "up_blocks": ("output", 0)}[side]
+    return f"{first[0]}_blocks_{first[1] + 3 * int(block) + int(number)}_1_{layer}"
+
+
+def test_every_layer_is_one_of_the_single_file_too():
+    text = CLIPTextConfig(vocab_size=49408, hidden_size=768, num_hidden_layers=12, num_attention_heads=12)
+    with torch.device("meta"):
+        wide = {"block_out_channels": (320, 640, 1280, 1280), "cross_attention_dim": 768, "attention_head_dim": 8}
+        unet, text_encoder = UNet2DConditionModel(**wide), CLIPTextModel(text)
+    whole = {key.removeprefix(UNET).removesuffix(".weight") for key, _ in original_unet(unet.state_dict(), 2)}
+    layers = {key.replace(".", "_") for key in whole}
+    tensors = {}
+    for name, _ in unet.named_modules():
+        if name.endswith(UNET_TARGETS):
+            tensors[f"unet.{name}.lora_A.weight"] = torch.zeros(4, 1)
+    for name, _ in text_encoder.named_modules():
+        if name.endswith(TEXT_TARGETS):
+            tensors[f"text_encoder.text_model.{name}.lora_A.weight"] = torch.zeros(4, 1)
+    configs = {network: {"lora_alpha": 4} for network in ("unet", "text_encoder")}
+    names = {key.partition(".")[0] for key in kohya_state(Additions(tensors, configs))}
+    unets = {as_a1111_reads(name) for name in names if name.startswith("lora_unet_")}
+    assert len(unets) == 128
+    assert unets <= layers
+    file = {
+        key.removesuffix(".weight").partition("transformer.")[2].replace(".", "_")
+        for key, _ in original_text_encoder(text_encoder.state_dict())
+    }
+    assert {name.removeprefix("lora_te_") for name in names if name.startswith("lora_te_")} <= file
 
 
 def test_half_precision_is_half_the_file_and_alpha_is_kept(components, tmp_path):

@@ -61,7 +61,7 @@ def test_flags_may_stand_anywhere(commands: Commands, tmp_path: Path) -> None:
     assert "lr: 2.0e-06" in shown.out
     photos = f"concept.instance_data_dir={ROOT}/data/hoanganh"
     swept = commands("train", *BARE, photos, "-m", "seed=1,2", "max_steps=0", cwd=tmp_path)
-    assert [job.path.name for job in swept.jobs] == ["000_seed-1", "001_seed-1001"]
+    assert [job.path.name for job in swept.jobs] == ["000_seed-1", "001_seed-2"]
 
 
 def test_ctrl_c_ends_the_whole_sweep(commands: Commands) -> None:
