@@ -163,7 +163,8 @@ def test_train_takes_it_from_there(commands: Commands, phone: Path, done: Result
     ended = commands("train", "concept=minh", *SHORTEST, "objective.face_weight=4", cwd=phone)
     assert ended.code == 0, ended.out + ended.err
     info = ended.run.info
-    assert (info["status"], info["concept"], info["store_made"]["moments"]) == ("finished", ["minh"], 12 + 2)
+    assert (info["status"], info["concept"], info["photo_count"]) == ("finished", ["minh"], 12)
+    assert info["store_made"]["moments"] in (12, 12 + 2)  # two prior pictures: another test may have had them first
     assert info["intake"] == []
 
 
