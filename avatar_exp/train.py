@@ -79,10 +79,9 @@ def train(config: DictConfig, folder: RunFolder, origin: Origin) -> sweep_jobs.V
     asked = memory.decided(memory.asked_of(config, run), config.model.gradient_checkpointing)
     with memory.explained(asked):
         sets = build.training_sets(config, run)
-    with loggers(config, run, origin) as opened:
-        with memory.explained(asked):
+        with loggers(config, run, origin) as opened:
             trainer = fit(config, run, sets, opened)
-        leave(config, run, trainer, opened)
+            leave(config, run, trainer, opened)
     return sweep_jobs.values_of(folder.info, sweep_jobs.metrics_of(config))
 
 

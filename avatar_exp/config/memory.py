@@ -10,6 +10,7 @@ import torch
 from omegaconf import DictConfig
 from torch import nn
 
+from avatar_exp.config.disk import moment_bytes
 from avatar_exp.errors import UserError
 from avatar_exp.models.components import Components
 from avatar_exp.models.footprint import Need, need
@@ -17,6 +18,7 @@ from avatar_exp.training.run import Run
 
 log = logging.getLogger("avatar_exp")
 
+EIGHT_BIT = 2  # bytes of both moments in 8 bits
 KEPT_FREE = 0.92  # of what is free: the estimate is one, and memory breaks into pieces
 
 
@@ -29,7 +31,7 @@ class Asked:
     batch: int  # photos of a micro-batch
     prior: bool
     side: int  # pixels
-    eight_bit: bool
+    moment_bytes: int  # of the optimizer's moments, for each weight
     checkpointing: bool
 
     @property
@@ -40,18 +42,19 @@ class Asked:
             self.trained,
             rows=self.batch * (1 + self.prior),
             side=self.side,
-            eight_bit=self.eight_bit,
+            moment_bytes=self.moment_bytes,
             checkpointing=self.checkpointing,
         )
 
     def cheaper(self) -> dict[str, "Asked"]:
         """The same run with one setting changed, by what to type."""
+        smaller = self.side * 3 // 4 // 64 * 64
         found = {
             "model.gradient_checkpointing=true": None if self.checkpointing else replace(self, checkpointing=True),
-            "optimizer=adamw8bit": None if self.eight_bit else replace(self, eight_bit=True),
+            "optimizer=adamw8bit": replace(self, moment_bytes=EIGHT_BIT) if self.moment_bytes > EIGHT_BIT else None,
             "batch_size=1": replace(self, batch=1) if self.batch > 1 else None,
             "method=unet": replace(self, trained={"unet": self.trained["unet"]}) if len(self.trained) > 1 else None,
-            f"data.resolution={self.side * 3 // 4 // 64 * 64}": replace(self, side=self.side * 3 // 4 // 64 * 64),
+            f"data.resolution={smaller}": replace(self, side=smaller) if smaller else None,
         }
         return {typed: asked for typed, asked in found.items() if asked is not None}
 
@@ -64,7 +67,7 @@ def asked_of(config: DictConfig, run: Run) -> Asked:
         batch=config.batch_size,
         prior=config.prior.weight > 0 and config.prior.count != 0,
         side=run.resolution,
-        eight_bit="8bit" in str(config.optimizer.get("_target_")),
+        moment_bytes=moment_bytes(config),
         checkpointing=config.model.gradient_checkpointing is True,
     )
 
@@ -79,7 +82,7 @@ def decided(asked: Asked, checkpointing: Any) -> Asked:
     if device.type != "cuda":
         return asked
     free = float(torch.cuda.mem_get_info(device)[0]) + float(torch.cuda.memory_reserved(device))
-    if checkpointing == "auto" and settle(asked, checkpointing, free):
+    if checkpointing == "auto" and not fits(asked, free):
         asked.components.checkpoint_gradients()
         asked = replace(asked, checkpointing=True)
         log.info("model.gradient_checkpointing=auto: on, or it would not fit")
@@ -87,26 +90,18 @@ def decided(asked: Asked, checkpointing: Any) -> Asked:
     return asked
 
 
-def settle(asked: Asked, wanted: Any, free: float) -> bool:
-    """Whether activations are to be computed again in the backward pass: as wanted, or for ``auto`` if it will not do
-    otherwise.
-
-    Args:
-        free: bytes.
-    """
-    if wanted != "auto":
-        return bool(wanted)
-    return replace(asked, checkpointing=False).need.total > KEPT_FREE * free
+def fits(asked: Asked, free: float) -> bool:
+    """Whether a run will do with ``free`` bytes."""
+    return asked.need.total <= KEPT_FREE * free
 
 
 def say(asked: Asked, free: float) -> None:
     """One line, a warning where it will not do."""
-    wanted = asked.need
-    told = f"memory: {wanted}; {free / 1e9:.1f} GB are free"
-    if wanted.total > KEPT_FREE * free:
-        log.warning("%s: it may not do. %s", told, "; ".join(savings(asked)))
-    else:
+    told = f"memory: {asked.need}; {free / 1e9:.1f} GB are free"
+    if fits(asked, free):
         log.info(told)
+    else:
+        log.warning("%s: it may not do. %s", told, "; ".join(savings(asked)))
 
 
 def savings(asked: Asked, most: int = 3) -> list[str]:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from avatar_exp.models.components import Components
 
 FP32, HALF = 4, 2  # bytes a number
-MOMENTS = {"8bit": 2, "": 8}  # bytes of Adam's two moments for each weight
 # Under autocast norms and losses run in fp32, and kernels want room to work in: not counted, so allowed for.
 ALLOWANCE = 1.35
 CONTEXT = 0.6e9  # bytes that CUDA itself takes
@@ -44,7 +43,7 @@ def need(
     *,
     rows: int,
     side: int,
-    eight_bit: bool,
+    moment_bytes: int,
     checkpointing: bool,
 ) -> Need:
     """The estimate for one micro-batch.
@@ -53,7 +52,7 @@ def need(
         trained: the networks of which weights are trained, by name.
         rows: photos and prior pictures of a micro-batch together.
         side: pixels.
-        eight_bit: whether the optimizer keeps its moments in 8 bits.
+        moment_bytes: of the optimizer's moments, for each weight.
         checkpointing: whether activations are computed again in the backward pass.
     """
     half = components.compute_dtype != torch.float32
@@ -64,7 +63,7 @@ def need(
     return Need(
         weights=every * FP32 + (used * HALF if half else 0),
         gradients=learning * FP32,
-        moments=learning * MOMENTS["8bit" if eight_bit else ""],
+        moments=learning * moment_bytes,
         average=learning * FP32 if components.ema else 0,
         activations=seen * (HALF if half else FP32) * ALLOWANCE,
     )

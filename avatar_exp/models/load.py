@@ -88,8 +88,7 @@ def parts_of_folder(folder: Path, variant: str | None) -> tuple[dict[str, Any], 
             "text_encoder": CLIPTextModel.from_pretrained(
                 folder, subfolder="text_encoder", dtype=torch.float32, **kind
             ),
-            "tokenizer": CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer", local_files_only=True),
-            "scheduler": DDIMScheduler.from_config(noise_schedule(folder / "scheduler" / "scheduler_config.json")),
+            **_words_and_noise(folder),
         }
     except (OSError, ValueError) as error:
         raise UserError(f"the model in {folder} cannot be loaded: {error}") from error
@@ -99,11 +98,17 @@ def parts_of_folder(folder: Path, variant: str | None) -> tuple[dict[str, Any], 
 def parts_of_file(file: Path, like: str) -> tuple[dict[str, Any], dict[str, str]]:
     """The same of one file; its hash is that of each of its networks."""
     parts, folder = networks(file, like)
-    parts["tokenizer"] = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer", local_files_only=True)
-    parts["scheduler"] = DDIMScheduler.from_config(noise_schedule(folder / "scheduler" / "scheduler_config.json"))
     whole = file_hash(file)
     hashes = {part: content_key({"file": whole, "part": part}) for part in ("unet", "vae", "text_encoder")}
-    return parts, hashes | {part: fingerprint(folder / part) for part in ("tokenizer", "scheduler")}
+    hashes |= {part: fingerprint(folder / part) for part in ("tokenizer", "scheduler")}
+    return parts | _words_and_noise(folder), hashes
+
+
+def _words_and_noise(folder: Path) -> dict[str, Any]:
+    return {
+        "tokenizer": CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer", local_files_only=True),
+        "scheduler": DDIMScheduler.from_config(noise_schedule(folder / "scheduler" / "scheduler_config.json")),
+    }
 
 
 def _autoencoder(folder: Path, variant: str | None) -> Any:

@@ -13,7 +13,7 @@ from avatar_exp.errors import UserError
 def asked(components):
     """Two photos with their prior pictures, everything trained, nothing spared."""
     trained = {name: components.modules[name].requires_grad_(True) for name in ("unet", "text_encoder")}
-    return memory.Asked(components, trained, batch=2, prior=True, side=128, eight_bit=False, checkpointing=False)
+    return memory.Asked(components, trained, batch=2, prior=True, side=128, moment_bytes=8, checkpointing=False)
 
 
 def test_every_cheaper_setting_is_cheaper(asked):
@@ -25,16 +25,25 @@ def test_every_cheaper_setting_is_cheaper(asked):
 
 
 def test_what_is_in_force_already_is_not_advised(asked):
-    spared = memory.replace(asked, batch=1, eight_bit=True, checkpointing=True, trained={"unet": asked.components.unet})
+    spared = memory.replace(asked, batch=1, moment_bytes=2, checkpointing=True, trained={"unet": asked.components.unet})
     assert set(spared.cheaper()) == {"data.resolution=64"}
 
 
-def test_auto_checkpoints_where_it_would_not_do_otherwise(asked):
+def test_what_fits_leaves_some_memory_free(asked):
     need = asked.need.total
-    assert memory.settle(asked, "auto", free=0.9 * need)
-    assert not memory.settle(asked, "auto", free=2 * need)
-    assert memory.settle(asked, True, free=2 * need)
-    assert not memory.settle(asked, False, free=0.5 * need)
+    assert not memory.fits(asked, free=0.9 * need)
+    assert not memory.fits(asked, free=need)  # the estimate is one
+    assert memory.fits(asked, free=2 * need)
+
+
+def test_a_picture_of_64_pixels_cannot_be_made_smaller(asked):
+    assert not any("resolution" in typed for typed in memory.replace(asked, side=64).cheaper())
+
+
+def test_a_cpu_is_left_alone(asked, caplog):
+    caplog.set_level(logging.INFO, logger="avatar_exp")
+    assert memory.decided(asked, "auto") is asked
+    assert caplog.text == ""
 
 
 def test_too_little_is_said_before(asked, caplog):

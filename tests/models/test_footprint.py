@@ -37,10 +37,10 @@ def test_the_parts_are_counted_weights(components):
     every = sum(p.numel() for module in components.modules.values() for p in module.parameters())
     unet = sum(p.numel() for p in components.unet.parameters())
     asked = {"rows": 2, "side": 64, "checkpointing": False}
-    plain = footprint.need(components, trained, eight_bit=False, **asked)
+    plain = footprint.need(components, trained, moment_bytes=8, **asked)
     assert (plain.weights, plain.gradients, plain.moments, plain.average) == (4 * every, 4 * unet, 8 * unet, 0)
     components.compute_dtype, components.ema = torch.bfloat16, 0.99
-    half = footprint.need(components, trained, eight_bit=True, **asked)
+    half = footprint.need(components, trained, moment_bytes=2, **asked)
     text = sum(p.numel() for p in components.text_encoder.parameters())
     assert (half.weights, half.moments, half.average) == (4 * every + 2 * (unet + text), 2 * unet, 4 * unet)
     assert half.activations == pytest.approx(plain.activations / 2)
