@@ -71,11 +71,14 @@ def nearest_photo(pictures: Tensor, photos: Tensor) -> tuple[Tensor, Tensor]:
     return found.values, found.indices
 
 
-def duplicate_groups(photos: Tensor, threshold: float) -> list[int]:
-    """M numbers: photos that are joined by steps of at least ``threshold`` in cosine have the same one."""
-    near = cosines(photos, photos) >= threshold
-    groups = list(range(len(photos)))
-    for i in range(len(photos)):
+def joined(near: Tensor) -> list[int]:
+    """M numbers: what is joined by steps from one to a near one has the same one.
+
+    Args:
+        near: [M, M], symmetric: which are near each other.
+    """
+    groups = list(range(len(near)))
+    for i in range(len(near)):
         for j in range(i):
             if near[i, j] and groups[i] != groups[j]:
                 old, new = groups[i], groups[j]
@@ -88,7 +91,7 @@ def leave_one_out(photos: Tensor, groups: Sequence[int]) -> Tensor:
 
     Args:
         photos: [M, D].
-        groups: M numbers, as from ``duplicate_groups``: a copy of a photo proves nothing.
+        groups: M numbers; photos of one group are copies of each other, and a copy of a photo proves nothing.
 
     Raises:
         ValueError: if all photos are of one group.
@@ -96,7 +99,7 @@ def leave_one_out(photos: Tensor, groups: Sequence[int]) -> Tensor:
     numbers = torch.tensor(list(groups))
     others = numbers[:, None] != numbers[None]
     if not bool(others.any(dim=1).all()):
-        raise ValueError(f"{len(photos)} photos, all nearly the same: there is nothing to compare them with")
+        raise ValueError(f"{len(photos)} photos, all copies of one: there is nothing to compare them with")
     return (cosines(photos, photos) * others).sum(dim=1) / others.sum(dim=1)
 
 

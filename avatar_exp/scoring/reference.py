@@ -16,7 +16,6 @@ from torch import Tensor
 
 from avatar_exp.scoring.functional import (
     cosines,
-    duplicate_groups,
     harmonic,
     leave_one_out,
     nearest_photo,
@@ -25,7 +24,6 @@ from avatar_exp.scoring.functional import (
     similarity,
 )
 
-NEARLY_THE_SAME = 0.98  # cosine of two photos in the identity embedder: one is a copy of the other
 COPY_QUANTILE = 0.95
 SURE = 3.0  # standard errors by which the photos must be more alike than strangers are to them
 
@@ -64,11 +62,25 @@ class Pictures:
 class Reference:
     """In one embedder: photos [M, D] of the subject to compare with, the untrained base's pictures of the class and the
     photos [T, D] that were trained on, if ``photos`` were held out.
+
+    ``groups``: for each photo that was trained on the number of its group, copies of each other being of one; None: all
+    differ. To be found in the pictures: an embedder that knows somebody well takes all photos of them for one.
     """
 
     photos: Tensor
     base: Pictures
     trained_on: Tensor | None = None
+    groups: Sequence[int] | None = None
+
+    @property
+    def learnt(self) -> Tensor:
+        """[M, D] or [T, D]: the photos that were trained on."""
+        return self.photos if self.trained_on is None else self.trained_on
+
+    @property
+    def learnt_groups(self) -> Sequence[int]:
+        """The groups of ``learnt``."""
+        return range(len(self.learnt)) if self.groups is None else self.groups
 
     def without(self, prompt: int) -> Self:
         """The reference as if a prompt had not been asked for."""
@@ -89,11 +101,11 @@ class IdentityReference(Reference):
         """[M]: how alike each photo is to others: to those trained on, else to the rest, each left out in turn.
 
         Raises:
-            ValueError: if all photos are nearly the same.
+            ValueError: if all photos are copies of one.
         """
         if self.trained_on is not None:
             return similarity(self.photos, self.trained_on)
-        return leave_one_out(self.photos, duplicate_groups(self.photos, NEARLY_THE_SAME))
+        return leave_one_out(self.photos, self.learnt_groups)
 
     @cached_property
     def why_not_measurable(self) -> str | None:
@@ -146,14 +158,13 @@ class ClipReference(Reference):
 
         Photos that are copies of each other do not count as each other's nearest; 1 if nothing is left to compare.
         """
-        photos = self.photos if self.trained_on is None else self.trained_on
-        groups = torch.tensor(duplicate_groups(photos, NEARLY_THE_SAME))
-        among = cosines(photos, photos).masked_fill(groups[:, None] == groups[None], -1).max(dim=1).values
+        groups = torch.tensor(list(self.learnt_groups))
+        among = cosines(self.learnt, self.learnt).masked_fill(groups[:, None] == groups[None], -1).max(dim=1).values
         return float(torch.quantile(among, COPY_QUANTILE)) if bool((groups != groups[0]).any()) else 1.0
 
     def copies(self, subject: Pictures) -> tuple[Tensor, Tensor]:
         """[N] whether each picture copies a photo that was trained on, and [N] which one is nearest."""
-        values, which = nearest_photo(subject.features, self.photos if self.trained_on is None else self.trained_on)
+        values, which = nearest_photo(subject.features, self.learnt)
         return values > self.copy_threshold, which
 
     def text_similarity(self, pictures: Pictures) -> Tensor:

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from PIL import Image
 
+from avatar_exp.data.intake import COPY_BITS, difference_hash, distance
 from avatar_exp.errors import UserError
 from avatar_exp.scoring.embedders import Embedder, name_of
+from avatar_exp.scoring.functional import joined
 from avatar_exp.scoring.of_faces import OfFaces
 from avatar_exp.scoring.reference import ClipReference, IdentityReference, Pictures
 from avatar_exp.scoring.step import Scored, Seen, scored
@@ -63,9 +65,11 @@ class Scorer:
             class_before: the base's counterparts of the class pictures to be scored, if they are not in ``base``.
         """
         compared_with, trained_on = (held_out, photos) if held_out else (photos, ())
+        groups = groups_of_copies(photos)
 
         def features(embedder: Embedder | OfFaces) -> dict[str, Any]:
-            return {"photos": embedder(compared_with), "trained_on": embedder(trained_on) if trained_on else None}
+            learnt = embedder(trained_on) if trained_on else None
+            return {"photos": embedder(compared_with), "trained_on": learnt, "groups": groups}
 
         identity = clip = None
         if self.identity:
@@ -102,6 +106,12 @@ class Scorer:
 
     def _seen(self, drawn: Drawn) -> Seen:
         return Seen(*(seen_by(embedder, drawn) if embedder else None for embedder in (self.identity, self.clip)))
+
+
+def groups_of_copies(photos: Sequence[Image.Image]) -> list[int]:
+    """For each photo the number of its group: what saving, scaling and brightening make of a photo is a copy of it."""
+    hashes = [difference_hash(photo) for photo in photos]
+    return joined(torch.tensor([[distance(one, other) <= COPY_BITS for other in hashes] for one in hashes]))
 
 
 def seen_by(embedder: Embedder | OfFaces, drawn: Drawn) -> Pictures:

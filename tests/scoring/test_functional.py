@@ -7,8 +7,8 @@ import torch
 
 from avatar_exp.scoring.functional import (
     diversity,
-    duplicate_groups,
     harmonic,
+    joined,
     leave_one_out,
     nearest_photo,
     prompt_similarity,
@@ -89,13 +89,13 @@ def test_the_nearest_photo_is_named():
     assert values.tolist() == pytest.approx([1, 1])
 
 
-def test_duplicates_are_grouped_also_over_a_third_photo():
-    angles = torch.tensor([0.0, 10.0, 20.0, 90.0, 95.0]).deg2rad()
-    photos = torch.stack([angles.cos(), angles.sin()], dim=1)
-    groups = duplicate_groups(photos, threshold=math.cos(math.radians(12)))
+def test_what_is_near_is_joined_also_over_a_third():
+    angles = torch.tensor([0.0, 10.0, 20.0, 90.0, 95.0])
+    apart = (angles[:, None] - angles[None]).abs()
+    groups = joined(apart <= 12)
     assert groups[0] == groups[1] == groups[2]
     assert groups[3] == groups[4] != groups[0]
-    assert len(set(duplicate_groups(photos, threshold=1.1))) == 5
+    assert len(set(joined(apart < 0))) == 5
 
 
 def test_a_photo_is_compared_with_those_of_other_groups_only():
@@ -105,7 +105,7 @@ def test_a_photo_is_compared_with_those_of_other_groups_only():
         for i, others in enumerate([[2, 3], [2, 3], [0, 1, 3], [0, 1, 2]])
     ]
     assert leave_one_out(photos, groups).tolist() == pytest.approx(wanted, rel=1e-5)
-    with pytest.raises(ValueError, match="nearly the same"):
+    with pytest.raises(ValueError, match="copies of one"):
         leave_one_out(photos, [7, 7, 7, 7])
 
 

@@ -100,8 +100,14 @@ def test_the_picture_that_falls_short_is_judged_by_what_its_prompt_gives(clip):
 def test_photos_of_many_people_or_one_photo_copied_measure_nothing(identity):
     strangers = replace(identity, photos=around(torch.zeros(16), 6, 0))
     assert "hardly more alike" in (strangers.why_not_measurable or "")
-    copied = replace(identity, photos=identity.photos[:1].expand(5, -1))
-    assert "nearly the same" in (copied.why_not_measurable or "")
+    copied = replace(identity, photos=identity.photos[:1].expand(5, -1), groups=[0] * 5)
+    assert "copies of one" in (copied.why_not_measurable or "")
+
+
+def test_photos_that_an_embedder_takes_for_one_are_no_copies(identity):
+    known_well = replace(identity, photos=around(axis(0), 6, 0, spread=0.001))
+    assert known_well.why_not_measurable is None
+    assert known_well.likeness(known_well.base) == pytest.approx(0, abs=1e-6)
 
 
 def test_obedience_is_one_for_the_base_and_nought_for_pictures_of_other_prompts(clip):
@@ -123,10 +129,10 @@ def test_a_copy_of_a_photo_is_seen_and_named(clip):
 
 
 def test_copies_among_the_photos_do_not_hide_copies_of_them(clip):
-    doubled = replace(clip, photos=torch.cat([clip.photos, clip.photos[[4, 4]]]))
+    doubled = replace(clip, photos=torch.cat([clip.photos, clip.photos[[4, 4]]]), groups=[0, 1, 2, 3, 4, 5, 4, 4])
     assert doubled.copy_threshold == pytest.approx(clip.copy_threshold, abs=0.05)
     assert doubled.copies(Pictures(clip.photos[[4]] + 0.001, [0]))[0].tolist() == [True]
-    only_one = replace(clip, photos=clip.photos[[4, 4]])
+    only_one = replace(clip, photos=clip.photos[[4, 4]], groups=[0, 0])
     assert only_one.copy_threshold == 1.0
 
 
