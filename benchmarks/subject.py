@@ -1,9 +1,8 @@
 """What a set of weights makes of a drawn person: attributes, obedience, likeness, and what became of the class."""
 
-import math
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -133,17 +132,9 @@ def look(tools: Tools, weights: str, person: world.Identity, sheet: Path) -> dic
         },
         "whole faces": fmean(whole),
         **obeyed,
-        "likeness": measured(lambda: reference.likeness(tools.features(of_subject))),
-        "drift": measured(lambda: reference.drift(tools.features(of_class))),
+        "likeness": reference.likeness(tools.features(of_subject)),
+        "drift": reference.drift(tools.features(of_class)),
     }
-
-
-def measured(score: Callable[[], float]) -> float:
-    """A score; NaN where the identity embedder takes all photos of a person for one: nothing is left to compare."""
-    try:
-        return score()
-    except ValueError:
-        return math.nan
 
 
 def seen(name: str, said: dict[str, list[str]]) -> list[str]:
