@@ -28,7 +28,7 @@ avatar: $(READY) ## train the demo subject and look at its avatars (about 3 min 
 
 test: $(DEV) ## all tests but those that are slow or need a GPU or a network
 	@echo "[2/2] pytest"
-	@$(RUN) -m pytest -m 'not slow and not gpu and not network'
+	@$(RUN) -m pytest -n auto --maxprocesses 8 --dist loadfile -m 'not slow and not gpu and not network'
 
 test-slow: $(DEV) ## the slow ones: full-size Stable Diffusion with random weights, the wheel, pretraining
 	@$(RUN) -m pytest -m 'slow and not gpu and not network'

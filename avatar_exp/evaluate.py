@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from avatar_exp.config.conf import conf_dir
 from avatar_exp.config.decide import check_torchvision
 from avatar_exp.config.machine import import_quietly
 from avatar_exp.config.sampler import KEYS, scoring_of, settle_sampler
-from avatar_exp.config.start import Origin, conf_dir, start
+from avatar_exp.config.start import Origin, start
 from avatar_exp.errors import UserError, raise_all
 from avatar_exp.run_folder import RunFolder, append_line, write_json
 from avatar_exp.sample import load_components, weights_to_load

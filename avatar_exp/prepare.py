@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from avatar_exp.config.start import Origin, conf_dir, start
+from avatar_exp.config.conf import conf_dir
+from avatar_exp.config.start import Origin, start
 from avatar_exp.errors import UserError, raise_all
 from avatar_exp.progress import Phases
 from avatar_exp.run_folder import safe_name

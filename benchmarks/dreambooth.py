@@ -16,7 +16,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from avatar_exp.config.start import conf_dir
+from avatar_exp.config.conf import conf_dir
 from avatar_exp.models.locate import tiny_folder
 from avatar_exp.tiny import world
 from avatar_exp.tiny.bench import write_json

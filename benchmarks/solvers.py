@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
+from avatar_exp.config.conf import conf_dir
 from avatar_exp.config.sampler import sampler_of_model
-from avatar_exp.config.start import conf_dir
 from avatar_exp.models.load import load
 from avatar_exp.sampling import Request, sample
 from avatar_exp.scoring.scorer import Drawn, Scorer, scorer

@@ -15,9 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import RichProgressBar
 
 from avatar_exp.config.again import flat
+from avatar_exp.config.conf import conf_dir
 from avatar_exp.config.decide import faults, plain
 from avatar_exp.config.schema import ConceptConfig
-from avatar_exp.config.start import conf_dir
 from avatar_exp.config.targets import config_target_faults, factory, instantiate
 from avatar_exp.data.boxes import box_faults
 from avatar_exp.data.concept import Concept, read_concepts_list

@@ -4,8 +4,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from avatar_exp.config.conf import conf_dir
 from avatar_exp.config.schema import SamplerConfig, ScoringConfig
-from avatar_exp.config.start import conf_dir
 from avatar_exp.run_folder import RunFolder
 
 KEYS = ("num_inference_steps", "guidance_scale", "scheduler")

@@ -1,14 +1,12 @@
 """One function starts every command: finds conf/, mends overrides, composes, and turns errors into short messages."""
 
-import difflib
 import gc
 import logging
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,31 +18,16 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from avatar_exp.config.base import default_base, default_optimizer
+from avatar_exp.config.conf import SCHEMAS, conf_dir
+from avatar_exp.config.explain import explain
 from avatar_exp.config.overrides import ONLY_SHOWN, readable
-from avatar_exp.config.schema import (
-    OPTIONS,
-    CompareConfig,
-    EvaluateConfig,
-    ExportConfig,
-    PrepareConfig,
-    SampleConfig,
-    TrainConfig,
-)
+from avatar_exp.config.schema import OPTIONS
 from avatar_exp.config.sweep import job_name, note_command_line, write_sweep_file
 from avatar_exp.config.sweep_jobs import end_of_sweep, failed_values, remaining_trials
 from avatar_exp.errors import UserError
 from avatar_exp.run_folder import make_exclusively, safe_name, timestamp
 
 log = logging.getLogger("avatar_exp")
-
-SCHEMAS = {
-    "prepare": PrepareConfig,
-    "train": TrainConfig,
-    "sample": SampleConfig,
-    "evaluate": EvaluateConfig,
-    "compare": CompareConfig,
-    "export": ExportConfig,
-}
 
 
 @dataclass(frozen=True)
@@ -60,12 +43,6 @@ class Origin:
 
 
 Job = Callable[[DictConfig, Origin], Any]  # returns what a sweeper gets
-
-
-def conf_dir() -> Path:
-    """conf/, beside the package in a source tree, inside it in a wheel."""
-    package = Path(__file__).resolve().parents[1]
-    return next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir())
 
 
 _fresh: dict[tuple[str, str], str] = {}
@@ -214,57 +191,3 @@ def _if_not_typed(group: str, context: Any) -> str | None:
     named = {one.partition("=")[0] for one in context.overrides.task}
     choice = context.runtime.choices.get(group)
     return None if choice is None or named & {group, "experiment"} else str(choice)
-
-
-def _keys(schema: Any, prefix: str = "") -> list[str]:
-    """Dotted names of every field of a dataclass and of those within it."""
-    names = []
-    for one in fields(schema):
-        names.append(prefix + one.name)
-        if is_dataclass(one.type):
-            names += _keys(one.type, f"{prefix}{one.name}.")
-    return names
-
-
-def explain(error: Exception, command: str) -> str:
-    """A short message: what came, what was expected, what to do."""
-    said = str(error) + (f"\n{error.__cause__}" if isinstance(error, HydraException) and error.__cause__ else "")
-    text = "\n".join(line for line in said.splitlines() if not re.match(r"\s*(object_type|reference_type)=", line))
-    unknown = re.search(r"Could not override '([^']+)'", text)
-    if unknown:
-        key = unknown.group(1)
-        known = ["seeds"] * (command == "train") + _keys(SCHEMAS[command])  # seeds: no key, but typed like one
-        others = {f"{name}.{one}" for name, them in OPTIONS.items() for it in them.values() for one in _keys(it)}
-        known += sorted(others - {*known})
-        tails = {one.rpartition(".")[2]: one for one in known}
-        group, _, name = key.partition(".")
-        belongs = [option for option, schema in OPTIONS.get(group, {}).items() if name in _keys(schema)]
-        if belongs:  # and another option was chosen
-            return f"{key} is a key of {group}={' and of '.join(belongs)}"
-        near = difflib.get_close_matches(key, known, 3, 0.6)
-        near = near or [tails[one] for one in difflib.get_close_matches(key.rpartition(".")[2], list(tails), 3, 0.6)]
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        if key.startswith("trainer."):
-            hint += f"another argument of Lightning's Trainer is added with +{key}=... "
-        return f"unknown key {key!r}; {hint}All keys: python -m avatar_exp.{command} --cfg job"
-    if re.search(r"^\s*(key=)?.*concept=\[|'concept'.*list|Could not load 'concept/|'concept=[^']*,", text):
-        return "concept takes one name; several are given as concepts='[a,b]'"
-    missing = re.search(r"Could not find '(concept)/([^']*)'|You must specify '(concept)'", text)
-    if missing:
-        known_files = sorted(p.stem for d in (conf_dir(), Path("data/conf")) for p in (d / "concept").glob("*.yaml"))
-        came = f"no concept is called {missing.group(2)!r}" if missing.group(2) else "name a concept: concept=..."
-        return (
-            f"{came}; known: {', '.join(one for one in known_files if one != 'listed')}.\nFor your own photos:\n"
-            "  python -m avatar_exp.prepare concept=minh source=DIR      and then concept=minh\nor, as they are:\n"
-            "  python -m avatar_exp.train concept=person concept.identifier=minh concept.instance_data_dir=DIR"
-        )
-    if "concept.identifier" in text:
-        return "missing: concept.identifier=minh (the word that will mean the subject), concept.instance_data_dir=DIR"
-    option = re.search(r"Could not (?:find|load) '(\w+)/([^']*)'", text)
-    if option and (conf_dir() / option.group(1)).is_dir():
-        group, name = option.groups()
-        options = sorted(file.stem for file in (conf_dir() / group).glob("*.yaml"))
-        return f"{group}={name}: there is no such option; {group} can be {', '.join(options)}"
-    if "is not a ListConfig" in text:
-        return f"{text.strip()}\na list is written in brackets: keep_steps='[100,200]'"
-    return text.strip()

@@ -5,8 +5,9 @@ import random
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from avatar_exp.config.conf import SCHEMAS
+from avatar_exp.config.explain import keys_of
 from avatar_exp.config.overrides import FREE_TEXT, quote, readable, typed, value_of
-from avatar_exp.config.start import SCHEMAS, _keys
 
 NASTY = [
     "ảnh của Hoàng Ánh ở Đà Nẵng",
@@ -149,7 +150,7 @@ def test_a_sweep_still_takes_a_path_that_the_grammar_refuses():
 
 
 def test_free_texts_are_keys_of_a_command():
-    known = {key for schema in SCHEMAS.values() for key in _keys(schema)}
+    known = {key for schema in SCHEMAS.values() for key in keys_of(schema)}
     assert not FREE_TEXT - known
 
 

@@ -16,8 +16,10 @@ from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from avatar_exp.config import schema
+from avatar_exp.config.conf import conf_dir
+from avatar_exp.config.explain import explain, keys_of
 from avatar_exp.config.sampler import sampler_of_model
-from avatar_exp.config.start import _keys, conf_dir, explain, register
+from avatar_exp.config.start import register
 from avatar_exp.config.targets import config_target_faults, target_faults
 from avatar_exp.data.concept import Concept
 from avatar_exp.sampling import Request
@@ -243,7 +245,7 @@ def test_an_argument_that_an_open_group_does_not_take_is_found(overrides):
 
 
 def test_dotted_names_of_every_field():
-    names = _keys(schema.TrainConfig)
+    names = keys_of(schema.TrainConfig)
     assert {"lr", "prior", "prior.sampler.scheduler", "concept.identifier"} <= set(names)
     assert len(names) == len(set(names))
 

@@ -4,8 +4,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from avatar_exp.config.again import repeated_overrides, resumed
+from avatar_exp.config.explain import explain
 from avatar_exp.config.seeds import with_seeds
-from avatar_exp.config.start import explain
 from avatar_exp.errors import UserError
 from avatar_exp.run_folder import RunFolder, write_atomically
 

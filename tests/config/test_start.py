@@ -7,7 +7,8 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 from avatar_exp.config import start as module
-from avatar_exp.config.start import _command_line, explain, fresh_folder, start
+from avatar_exp.config.explain import explain
+from avatar_exp.config.start import _command_line, fresh_folder, start
 from avatar_exp.errors import UserError
 
 

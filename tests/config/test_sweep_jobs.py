@@ -8,7 +8,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf, open_dict
 
 from avatar_exp.config import sweep_jobs
-from avatar_exp.config.start import conf_dir, register
+from avatar_exp.config.conf import conf_dir
+from avatar_exp.config.start import register
 from avatar_exp.config.sweep import jobs_asked
 from avatar_exp.errors import UserError
 from avatar_exp.run_folder import RunFolder

@@ -1,0 +1,72 @@
+"""Errors of composing, in words: what came, what was expected, what to do."""
+
+import difflib
+import re
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.errors import HydraException
+
+from avatar_exp.config.conf import SCHEMAS, conf_dir
+from avatar_exp.config.schema import OPTIONS
+
+
+def keys_of(schema: Any, prefix: str = "") -> list[str]:
+    """Dotted names of every field of a dataclass and of those within it."""
+    names = []
+    for one in fields(schema):
+        names.append(prefix + one.name)
+        if is_dataclass(one.type):
+            names += keys_of(one.type, f"{prefix}{one.name}.")
+    return names
+
+
+def explain(error: Exception, command: str) -> str:
+    """A short message: what came, what was expected, what to do."""
+    said = str(error) + (f"\n{error.__cause__}" if isinstance(error, HydraException) and error.__cause__ else "")
+    text = "\n".join(line for line in said.splitlines() if not re.match(r"\s*(object_type|reference_type)=", line))
+    if unknown := re.search(r"Could not override '([^']+)'", text):
+        return _unknown_key(unknown.group(1), command)
+    if re.search(r"^\s*(key=)?.*concept=\[|'concept'.*list|Could not load 'concept/|'concept=[^']*,", text):
+        return "concept takes one name; several are given as concepts='[a,b]'"
+    if missing := re.search(r"Could not find 'concept/([^']*)'|You must specify 'concept'", text):
+        return _unknown_concept(missing.group(1))
+    if "concept.identifier" in text:
+        return "missing: concept.identifier=minh (the word that will mean the subject), concept.instance_data_dir=DIR"
+    option = re.search(r"Could not (?:find|load) '(\w+)/([^']*)'", text)
+    if option and (conf_dir() / option.group(1)).is_dir():
+        group, name = option.groups()
+        options = sorted(file.stem for file in (conf_dir() / group).glob("*.yaml"))
+        return f"{group}={name}: there is no such option; {group} can be {', '.join(options)}"
+    if "is not a ListConfig" in text:
+        return f"{text.strip()}\na list is written in brackets: keep_steps='[100,200]'"
+    return text.strip()
+
+
+def _unknown_key(key: str, command: str) -> str:
+    group, _, name = key.partition(".")
+    belongs = [option for option, schema in OPTIONS.get(group, {}).items() if name in keys_of(schema)]
+    if belongs:  # and another option was chosen
+        return f"{key} is a key of {group}={' and of '.join(belongs)}"
+    known = ["seeds"] * (command == "train") + keys_of(SCHEMAS[command])  # seeds: no key, but typed like one
+    others = {f"{name}.{one}" for name, them in OPTIONS.items() for it in them.values() for one in keys_of(it)}
+    known += sorted(others - {*known})
+    tails = {one.rpartition(".")[2]: one for one in known}
+    near = difflib.get_close_matches(key, known, 3, 0.6)
+    near = near or [tails[one] for one in difflib.get_close_matches(key.rpartition(".")[2], list(tails), 3, 0.6)]
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    if key.startswith("trainer."):
+        hint += f"another argument of Lightning's Trainer is added with +{key}=... "
+    return f"unknown key {key!r}; {hint}All keys: python -m avatar_exp.{command} --cfg job"
+
+
+def _unknown_concept(name: str | None) -> str:
+    """``name``: None if none was given."""
+    known = sorted(file.stem for at in (conf_dir(), Path("data/conf")) for file in (at / "concept").glob("*.yaml"))
+    came = f"no concept is called {name!r}" if name else "name a concept: concept=..."
+    return (
+        f"{came}; known: {', '.join(one for one in known if one != 'listed')}.\nFor your own photos:\n"
+        "  python -m avatar_exp.prepare concept=minh source=DIR      and then concept=minh\nor, as they are:\n"
+        "  python -m avatar_exp.train concept=person concept.identifier=minh concept.instance_data_dir=DIR"
+    )
