@@ -4,12 +4,12 @@
     python -m benchmarks.evidence                           the test identities, once: the tables of evidence.md
 
 Each person is learnt three times: at the defaults, at four times the learning rate for twice the steps, and at that
-rate without prior preservation. Every scored step is kept and judged. What is done is not done again.
+rate without prior preservation. Every scored step of the first two is kept and judged. What is done is not done again.
 """
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -24,15 +24,16 @@ from avatar_exp.tiny import world
 from avatar_exp.tiny.bench import write_json
 from benchmarks.dreambooth import FAST, LEARNING_RATE, STEPS
 from benchmarks.markdown import table
-from benchmarks.subject import Tools, look, tools_of, trained
+from benchmarks.subject import NAME, Found, Tools, drift, likeness, obedience, tools_of, trained
 
 TEST = tuple(range(910001, 910009))
 FAST_RATE = f"lr={FAST * LEARNING_RATE:g}"
 SETTINGS: Mapping[str, tuple[int, Sequence[str]]] = {  # steps, overrides
     "default": (STEPS, (f"lr={LEARNING_RATE:g}",)),
     "over-trained": (2 * STEPS, (FAST_RATE,)),
-    "without prior": (STEPS, (FAST_RATE, "prior=none")),
+    "without prior": (STEPS, (FAST_RATE, "prior=none", "sample_every=0", "score_every=0")),
 }
+SCORED = ("default", "over-trained")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class State:
         return (self.attributes + self.backgrounds) / 2
 
 
+Measure = Callable[[Tools, str, world.Identity], Found]
 Runs = Mapping[str, Mapping[int, Sequence[State]]]  # by setting and person
 
 
@@ -61,15 +63,22 @@ def train(tools: Tools, setting: str, seed: int) -> Path:
     return trained(tools, run, seed, [f"max_steps={steps}", f"keep_steps=[{kept}]", *overrides])
 
 
-def judged(tools: Tools, setting: str, seed: int, step: int) -> dict[str, Any]:
-    """What the judge sees of the weights of a step; looked at once."""
+def looked(tools: Tools, setting: str, seed: int, step: int, measure: Measure) -> dict[str, Any]:
+    """What a measurement finds in the weights of a step; looked at once."""
     run = train(tools, setting, seed)
-    kept, file = run / f"pipeline_step_{step:05d}", run / f"judged-{step}.json"
+    kept, file = run / f"pipeline_step_{step:05d}", run / f"{measure.__name__}-{step}.json"
     if not file.is_file():
         weights = kept if kept.is_dir() else run / "pipeline"
-        write_json(file, look(tools, str(weights), world.identity(seed), file.with_suffix(".png")))
+        write_json(file, measure(tools, str(weights), world.identity(seed))[1])
     found: dict[str, Any] = json.loads(file.read_text())
     return found
+
+
+def truth(tools: Tools, weights: str, person: world.Identity) -> Found:
+    """The judge's view of a state: who it is, and whether it obeys."""
+    of_subject, alike = likeness(tools, weights, person)
+    obeying, obeyed = obedience(tools, weights, f"{NAME} person", ("backgrounds",))
+    return [*of_subject, *obeying], {**alike, **obeyed}
 
 
 def states(tools: Tools, setting: str, seed: int) -> list[State]:
@@ -77,9 +86,8 @@ def states(tools: Tools, setting: str, seed: int) -> list[State]:
     scores = info_of(tools, setting, seed)["scores"]
     found = []
     for step in sorted(int(step) for step in scores if step != "0"):
-        truth = judged(tools, setting, seed, step)
-        accuracy = fmean(truth["attributes"].values())
-        found.append(State(step, scores[str(step)], accuracy, truth["backgrounds"]))
+        seen = looked(tools, setting, seed, step, truth)
+        found.append(State(step, scores[str(step)], fmean(seen["attributes"].values()), seen["backgrounds"]))
     return found
 
 
@@ -136,7 +144,7 @@ def of_likeness(of: Runs, people: Sequence[int]) -> Iterator[Sequence[object]]:
 
 def of_choice(tools: Tools, of: Runs, people: Sequence[int]) -> Iterator[Sequence[object]]:
     """Table 2: regrets, and how much worse the other rules are than the choice."""
-    for setting in ("default", "over-trained"):
+    for setting in SCORED:
         rows = [regrets(of[setting][seed], info_of(tools, setting, seed)["best_step"]) for seed in people]
         for rule in ("chosen", "last", "half"):
             more = [row[rule] - row["chosen"] for row in rows]
@@ -148,7 +156,7 @@ def of_choice(tools: Tools, of: Runs, people: Sequence[int]) -> Iterator[Sequenc
 def of_drift(tools: Tools, people: Sequence[int]) -> Iterator[Sequence[object]]:
     """Table 3: the same steps at the same rate, with and without prior preservation."""
     with_prior, without = (
-        [judged(tools, setting, seed, STEPS)["drift"] for seed in people]
+        [looked(tools, setting, seed, STEPS, drift)["drift"] for seed in people]
         for setting in ("over-trained", "without prior")
     )
     more = [b - a for a, b in zip(with_prior, without, strict=True)]
@@ -163,7 +171,7 @@ def named(alarms: Sequence[Mapping[str, Any]]) -> str:
 
 def of_alarms(tools: Tools, people: Sequence[int]) -> Iterator[Sequence[object]]:
     """Table 4, its first half: which runs raise what."""
-    for setting in SETTINGS:
+    for setting in SCORED:
         raised = {seed: info_of(tools, setting, seed).get("alarms", []) for seed in people}
         told = [f"{seed} {named(found)}" for seed, found in raised.items() if found]
         yield setting, f"{len(people) - len(told)} of {len(people)}", "; ".join(told)
@@ -171,13 +179,13 @@ def of_alarms(tools: Tools, people: Sequence[int]) -> Iterator[Sequence[object]]
 
 def report(tools: Tools, people: Sequence[int]) -> None:
     """Train, judge, print."""
-    of = {setting: {seed: states(tools, setting, seed) for seed in people} for setting in ("default", "over-trained")}
+    of = {setting: {seed: states(tools, setting, seed) for seed in people} for setting in SCORED}
     measure = ("score", "within a person", "pooled, the states' means taken off")
     table("1. Does `likeness` know who it is? Rank correlation with the truth", measure, of_likeness(of, people))
     regret = ("setting", "rule", "regret", "more than the choice's", "worse, better than the choice")
     table("2. The choice of a step", regret, of_choice(tools, of, people))
-    drift = ("with prior", "without", "difference", "without drifts more")
-    table(f"3. The paper's ablation: drift at {FAST:g} x lr, {STEPS} steps", drift, of_drift(tools, people))
+    drifts = ("with prior", "without", "difference", "without drifts more")
+    table(f"3. The paper's ablation: drift at {FAST:g} x lr, {STEPS} steps", drifts, of_drift(tools, people))
     alarms = ("setting", "runs without any", "what was raised: person kind@step")
     table("4. Alarms", alarms, of_alarms(tools, people))
 

@@ -63,6 +63,11 @@ class Tools:
                 picture.save(folder / f"{number:03d}.png")
         return [open_picture(path) for path in sorted(folder.glob("*.png"))]
 
+    def reference(self, person: world.Identity) -> IdentityReference:
+        """What pictures of a person are measured against."""
+        base = self.features(self.of_base()[:SAMPLES])
+        return IdentityReference(photos=self.identity(self.photos(person.seed)), base=base)
+
     def features(self, pictures: Sequence[Image.Image]) -> Pictures:
         """In the identity embedder, as of one prompt."""
         return Pictures(self.identity(pictures), [0] * len(pictures))
@@ -84,14 +89,22 @@ def trained(tools: Tools, run: Path, seed: int, overrides: Sequence[str]) -> Pat
     return run
 
 
-def prompts() -> Iterator[tuple[str, dict[str, str]]]:
-    """Prompts to be obeyed, and what must then be seen."""
+def of_places() -> Iterator[tuple[str, str]]:
+    """Prompts, and the background that must then be seen."""
     for place in ASKED:
         for _ in range(EACH):
-            yield f"photo of {{}} {PLACES[place]}", {"background": place}
+            yield f"photo of {{}} {PLACES[place]}", place
+
+
+def of_clothes() -> Iterator[tuple[str, str]]:
+    """Prompts, and the colour of clothes that must then be seen."""
     colors, clothes = world.SCENE["clothes_color"], list(world.SCENE["clothes"])
     for i, color in zip(range(EACH), list(colors) * 2, strict=False):
-        yield f"photo of {{}} wearing a {color} {clothes[i % len(clothes)]}", {"clothes_color": color}
+        yield f"photo of {{}} wearing a {color} {clothes[i % len(clothes)]}", color
+
+
+ASKED_FOR = {"backgrounds": of_places, "clothes color": of_clothes}
+READ_AS = {"backgrounds": "background", "clothes color": "clothes_color"}  # the judge's words
 
 
 def draw(weights: str, texts: Sequence[str], first_seed: int) -> list[Image.Image]:
@@ -102,39 +115,44 @@ def draw(weights: str, texts: Sequence[str], first_seed: int) -> list[Image.Imag
     return [picture for picture, _ in sample(parts, requests, batch_size=16)]
 
 
-def obedience(tools: Tools, weights: str, subject: str) -> tuple[list[Image.Image], dict[str, float]]:
-    """The pictures of the prompts to be obeyed, and the shares that do."""
-    asked = list(prompts())
-    pictures = draw(weights, [text.format(subject) for text, _ in asked], OBEYING_SEED)
+Found = tuple[list[Image.Image], dict[str, Any]]  # pictures, and what was measured of them
+
+
+def likeness(tools: Tools, weights: str, person: world.Identity) -> Found:
+    """Who is it: the shares of right attributes, whole faces, and what the framework calls likeness."""
+    pictures = draw(weights, [f"photo of {NAME} person"] * SAMPLES, first_seed=0)
+    said, whole = readings(tools.judge, pictures)
+    truth = world.attributes(person, world.scene(0))
+    attributes = {name: fmean([value == truth[name] for value in seen(name, said)] or [0]) for name in OF_A_PERSON}
+    score = tools.reference(person).likeness(tools.features(pictures))
+    return pictures, {"attributes": attributes, "whole faces": fmean(whole), "likeness": score}
+
+
+def obedience(tools: Tools, weights: str, subject: str, asked: Sequence[str] = tuple(ASKED_FOR)) -> Found:
+    """The shares of pictures that show what ``asked`` (of ASKED_FOR) names."""
+    wanted = [(kind, text, value) for kind in asked for text, value in ASKED_FOR[kind]()]
+    pictures = draw(weights, [text.format(subject) for _, text, _ in wanted], OBEYING_SEED)
     said, _ = readings(tools.judge, pictures)
-    right = [all(said[name][i] == value for name, value in wanted.items()) for i, (_, wanted) in enumerate(asked)]
-    places = EACH * len(ASKED)
-    return pictures, {"backgrounds": fmean(right[:places]), "clothes color": fmean(right[places:])}
+    right = [(kind, said[READ_AS[kind]][i] == value) for i, (kind, _, value) in enumerate(wanted)]
+    return pictures, {kind: fmean(yes for own, yes in right if own == kind) for kind in asked}
+
+
+def drift(tools: Tools, weights: str, person: world.Identity) -> Found:
+    """What became of the class: the same words and noise as the base's pictures of it."""
+    pictures = draw(weights, ["photo of person"] * SAMPLES, first_seed=0)
+    return pictures, {"drift": tools.reference(person).drift(tools.features(pictures))}
 
 
 def look(tools: Tools, weights: str, person: world.Identity, sheet: Path) -> dict[str, Any]:
     """Everything that is measured of one set of weights that has learnt ``person``; a sheet of its pictures."""
     subject = f"{NAME} person"
-    of_subject = draw(weights, [f"photo of {subject}"] * SAMPLES, first_seed=0)
-    of_class = draw(weights, ["photo of person"] * SAMPLES, first_seed=0)  # as the base's: same words, same noise
+    of_subject, alike = likeness(tools, weights, person)
     obeying, obeyed = obedience(tools, weights, subject)
-    said, whole = readings(tools.judge, of_subject)
-    truth = world.attributes(person, world.scene(0))
-    reference = IdentityReference(
-        photos=tools.identity(tools.photos(person.seed)), base=tools.features(tools.of_base()[:SAMPLES])
-    )
+    of_class, drifted = drift(tools, weights, person)
     rows = [of_subject[:8], *(obeying[i : i + 8] for i in range(0, len(obeying), EACH)), of_class[:8]]
     sheet.parent.mkdir(parents=True, exist_ok=True)
     grid(rows, [subject, *ASKED, "clothes", "person"], [], cell=128).save(sheet)
-    return {
-        "attributes": {
-            name: fmean([value == truth[name] for value in seen(name, said)] or [0]) for name in OF_A_PERSON
-        },
-        "whole faces": fmean(whole),
-        **obeyed,
-        "likeness": reference.likeness(tools.features(of_subject)),
-        "drift": reference.drift(tools.features(of_class)),
-    }
+    return {**alike, **obeyed, **drifted}
 
 
 def seen(name: str, said: dict[str, list[str]]) -> list[str]:

@@ -7,13 +7,14 @@ from avatar_exp.tiny.weights_card import dreambooth
 from avatar_exp.tiny.wording import PLACES
 from benchmarks.curve import drawing, points
 from benchmarks.dreambooth import DEVELOPMENT, TEST
-from benchmarks.subject import NAME, OF_A_PERSON, corrected, prompts, row
+from benchmarks.subject import ASKED_FOR, NAME, OF_A_PERSON, corrected, row
 
 
 def test_prompts_ask_for_four_places_and_for_clothes():
-    asked = list(prompts())
-    assert [len([1 for _, wanted in asked if key in wanted]) for key in ("background", "clothes_color")] == [64, 16]
-    assert all(value in text or PLACES.get(value, "-") in text for text, wanted in asked for value in wanted.values())
+    asked = {kind: list(prompts()) for kind, prompts in ASKED_FOR.items()}
+    assert {kind: len(prompts) for kind, prompts in asked.items()} == {"backgrounds": 64, "clothes color": 16}
+    pairs = [pair for prompts in asked.values() for pair in prompts]
+    assert all(value in text or PLACES.get(value, "-") in text for text, value in pairs)
 
 
 def test_chance_is_taken_off():
