@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from avatar_exp.scoring.errors import jackknife
 from avatar_exp.scoring.intervals import clustered, jackknifed
-from avatar_exp.scoring.reference import jackknife
 from benchmarks.markdown import head, row
 
 TIMES = 1000

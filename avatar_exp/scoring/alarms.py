@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-SURE = 2.0  # standard errors
+SURE = 3.0  # standard errors, which are of few prompts; and a run is looked at several times
 COPIED = 0.25  # of the pictures of a step, of one photo, or twice that of any: by chance a few lie near a photo
 IGNORED = 0.5  # of the way from the base's obedience down to pictures of other prompts
 MUCH_LONGER = 2.0  # times the steps that the best likeness took
@@ -36,8 +36,8 @@ class Alarm:
 
 
 def drifts(now: Standing, max_drift: float) -> Alarm | None:
-    """The class has moved towards the subject by more than a chosen step may, even less a standard error."""
-    if not now.drift - now.drift_error > max_drift:
+    """The class has surely moved towards the subject by more than a chosen step may."""
+    if not now.drift - SURE * now.drift_error > max_drift:
         return None
     text = f"the class drifts: {now.drift:.2f} of the way to the subject (at most {max_drift:g} is fine)"
     return Alarm(now.step, "drift", text, now.most_drifted)

@@ -6,7 +6,7 @@ base's pictures against wrong prompts (0) and against their own (1).
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -25,6 +25,8 @@ from avatar_exp.scoring.functional import (
 )
 
 COPY_QUANTILE = 0.95
+UNEXPLAINED = 0.5  # of what a photo has: found on drawn people, healthy runs and such as were built to copy
+LEAST_UNEXPLAINED = 0.1  # a photo of what the prompt asks for: to copy it and to obey are the same
 SURE = 3.0  # standard errors by which the photos must be more alike than strangers are to them
 
 
@@ -81,6 +83,12 @@ class Reference:
     def learnt_groups(self) -> Sequence[int]:
         """The groups of ``learnt``."""
         return range(len(self.learnt)) if self.groups is None else self.groups
+
+    @property
+    def others(self) -> Tensor:
+        """[M, M]: whether two photos of ``learnt`` are no copies of each other."""
+        groups = torch.tensor(list(self.learnt_groups))
+        return groups[:, None] != groups[None]
 
     def without(self, prompt: int) -> Self:
         """The reference as if a prompt had not been asked for."""
@@ -158,14 +166,32 @@ class ClipReference(Reference):
 
         Photos that are copies of each other do not count as each other's nearest; 1 if nothing is left to compare.
         """
-        groups = torch.tensor(list(self.learnt_groups))
-        among = cosines(self.learnt, self.learnt).masked_fill(groups[:, None] == groups[None], -1).max(dim=1).values
-        return float(torch.quantile(among, COPY_QUANTILE)) if bool((groups != groups[0]).any()) else 1.0
+        among = cosines(self.learnt, self.learnt).masked_fill(~self.others, -1).max(dim=1).values
+        return float(torch.quantile(among, COPY_QUANTILE)) if bool(self.others.any()) else 1.0
 
     def copies(self, subject: Pictures) -> tuple[Tensor, Tensor]:
-        """[N] whether each picture copies a photo that was trained on, and [N] which one is nearest."""
+        """[N] whether each picture copies a photo that was trained on, and [N] which one is nearest.
+
+        A picture on the beach is near a photo on the beach, and any picture of the subject is near all photos. So a
+        copy is nearer than photos are to each other, and what neither its prompt nor the subject explains of that
+        (``unexplained``) is more than half of what it would be for the photo itself.
+        """
         values, which = nearest_photo(subject.features, self.learnt)
-        return values > self.copy_threshold, which
+        rows = torch.arange(len(which))
+        ours = self.unexplained(subject)[rows, which]
+        photos = self.unexplained(Pictures(self.learnt[which], subject.prompts))[rows, which]
+        return (values > self.copy_threshold) & (ours > UNEXPLAINED * photos.clamp(min=LEAST_UNEXPLAINED)), which
+
+    def unexplained(self, pictures: Pictures) -> Tensor:
+        """[N, M]: how much nearer each picture is to each photo than its prompt explains, and than it is to the others.
+
+        The prompt explains what the base's pictures of it have; that all photos are nearer by as much is the subject.
+        """
+        base = cosines(self.base.features, self.learnt)
+        of_prompt = {p: base[[own == p for own in self.base.prompts]].mean(0) for p in set(self.base.prompts)}
+        more = cosines(pictures.features, self.learnt) - torch.stack([of_prompt[p] for p in pictures.prompts])
+        others = self.others.float()
+        return more - more @ others.T / others.sum(dim=1).clamp(min=1)
 
     def text_similarity(self, pictures: Pictures) -> Tensor:
         """[N]: CLIP-T of each picture."""
@@ -194,45 +220,3 @@ class ClipReference(Reference):
 def choice(identity: IdentityReference, clip: ClipReference, by_identity: Pictures, by_clip: Pictures) -> float:
     """What a checkpoint is chosen by, in [0, 1]: the harmonic mean of likeness and obedience, each clipped."""
     return harmonic(identity.likeness(by_identity), clip.obedience(by_clip))
-
-
-def jackknife(without: Callable[[int], float], prompts: Sequence[int]) -> float:
-    """Standard error of a score by the jackknife over prompts (Efron & Tibshirani 1993, eq. 11.5).
-
-    Args:
-        without: the score as if a prompt had not been asked for.
-        prompts: of all pictures.
-
-    Returns:
-        NaN with fewer than three prompts.
-    """
-    numbers = sorted(set(prompts))
-    if len(numbers) < 3:
-        return math.nan
-    left_out = torch.tensor([without(prompt) for prompt in numbers])
-    return float(((len(numbers) - 1) * left_out.var(unbiased=False)).sqrt())
-
-
-def likeness_error(identity: IdentityReference, subject: Pictures) -> float:
-    """Standard error of ``likeness``."""
-    return jackknife(lambda prompt: identity.without(prompt).likeness(subject.without(prompt)), subject.prompts)
-
-
-def drift_error(identity: IdentityReference, of_class: Pictures) -> float:
-    """Standard error of ``drift``."""
-    return jackknife(lambda prompt: identity.without(prompt).drift(of_class.without(prompt)), of_class.prompts)
-
-
-def obedience_error(clip: ClipReference, subject: Pictures) -> float:
-    """Standard error of ``obedience``."""
-    return jackknife(lambda prompt: clip.without(prompt).obedience(subject.without(prompt)), subject.prompts)
-
-
-def choice_error(identity: IdentityReference, clip: ClipReference, by_identity: Pictures, by_clip: Pictures) -> float:
-    """Standard error of ``choice``."""
-    return jackknife(
-        lambda prompt: choice(
-            identity.without(prompt), clip.without(prompt), by_identity.without(prompt), by_clip.without(prompt)
-        ),
-        by_clip.prompts,
-    )

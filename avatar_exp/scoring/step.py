@@ -8,18 +8,10 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
+from avatar_exp.scoring.errors import choice_error, drift_error, likeness_error, obedience_error
 from avatar_exp.scoring.functional import diversity, similarity
 from avatar_exp.scoring.intervals import Interval, clustered, jackknifed
-from avatar_exp.scoring.reference import (
-    ClipReference,
-    IdentityReference,
-    Pictures,
-    choice,
-    choice_error,
-    drift_error,
-    likeness_error,
-    obedience_error,
-)
+from avatar_exp.scoring.reference import ClipReference, IdentityReference, Pictures, choice
 
 YES_OR_NO = ("memorisation", "faces_found")
 

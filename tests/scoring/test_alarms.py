@@ -25,7 +25,14 @@ def test_the_base_is_never_wrong():
 
 @pytest.mark.parametrize(
     ("drift", "error", "raised"),
-    [(0.5, 0.1, True), (0.5, 0.3, False), (0.15, 0.01, False), (0.5, math.nan, False), (math.nan, 0.1, False)],
+    [
+        (0.6, 0.1, True),
+        (0.5, 0.1, False),
+        (0.5, 0.3, False),
+        (0.15, 0.01, False),
+        (0.5, math.nan, False),
+        (math.nan, 0.1, False),
+    ],
 )
 def test_drift_must_be_large_and_sure(drift, error, raised):
     assert kinds(drift=drift, drift_error=error) == ["drift"] * raised

@@ -7,7 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from avatar_exp.scoring.reference import ClipReference, IdentityReference, Pictures, choice, choice_error
+from avatar_exp.scoring.errors import choice_error
+from avatar_exp.scoring.reference import ClipReference, IdentityReference, Pictures, choice
 
 PROMPTS = [0, 0, 1, 1, 2, 2, 3, 3]
 
@@ -121,17 +122,43 @@ def test_obedience_is_one_for_the_base_and_nought_for_pictures_of_other_prompts(
 
 
 def test_a_copy_of_a_photo_is_seen_and_named(clip):
-    copied = Pictures(clip.photos[[4]] + 0.001, [0])
+    copied = Pictures(clip.photos[[4, 1]] + 0.001, [1, 2])
     seen, which = clip.copies(copied)
-    assert (seen.tolist(), which.tolist()) == ([True], [4])
+    assert (seen.tolist(), which.tolist()) == ([True, True], [4, 1])
     fresh = Pictures(around(axis(8), 8, 7), PROMPTS)
     assert clip.copies(fresh)[0].float().mean() < 0.5
+
+
+def test_a_picture_that_is_like_a_photo_because_it_was_asked_for_is_no_copy(clip):
+    on = F.normalize(axis(8) + torch.eye(16)[:6], dim=1)  # the subject in scene k; prompts ask for the first four
+    obeying = Pictures(torch.eye(16)[PROMPTS], PROMPTS)
+    photos = replace(clip, photos=F.normalize(on + 0.01 * around(axis(9), 6, 5, spread=1), dim=1), base=obeying)
+    for scene in range(4):
+        asked, not_asked = (Pictures(on[[scene]], [prompt]) for prompt in (scene, (scene + 1) % 4))
+        assert not photos.copies(asked)[0]
+        assert photos.copies(not_asked)[0]
+        assert photos.copies(not_asked)[1] == scene
+
+
+def test_what_is_unexplained_is_what_plain_sums_give(clip):
+    pictures = Pictures(around(axis(8), 3, 11, 0.4), [2, 0, 3])
+    doubled = replace(clip, photos=torch.cat([clip.photos, clip.photos[[4]]]), groups=[0, 1, 2, 3, 4, 5, 4])
+
+    def more(i, k):
+        own = [b for b, p in zip(clip.base.features, clip.base.prompts, strict=True) if p == pictures.prompts[i]]
+        photo = doubled.photos[[k]]
+        return mean_cosine(pictures.features[[i]], photo) - mean_cosine(own, photo)
+
+    for i in range(3):
+        for k, others in ((0, [1, 2, 3, 4, 5, 6]), (4, [0, 1, 2, 3, 5])):
+            wanted = more(i, k) - sum(more(i, other) for other in others) / len(others)
+            assert float(doubled.unexplained(pictures)[i, k]) == pytest.approx(wanted, abs=1e-6)
 
 
 def test_copies_among_the_photos_do_not_hide_copies_of_them(clip):
     doubled = replace(clip, photos=torch.cat([clip.photos, clip.photos[[4, 4]]]), groups=[0, 1, 2, 3, 4, 5, 4, 4])
     assert doubled.copy_threshold == pytest.approx(clip.copy_threshold, abs=0.05)
-    assert doubled.copies(Pictures(clip.photos[[4]] + 0.001, [0]))[0].tolist() == [True]
+    assert doubled.copies(Pictures(clip.photos[[4]] + 0.001, [1]))[0].tolist() == [True]
     only_one = replace(clip, photos=clip.photos[[4, 4]], groups=[0, 0])
     assert only_one.copy_threshold == 1.0
 
