@@ -28,12 +28,8 @@ from benchmarks.subject import NAME, Tools, tools_of
 SEEDS = 2
 OWN = sampler_of_model("tiny")
 SOLVERS: Mapping[str, Mapping[str, Any]] = {
-    "24 DDIM, guidance 7.5": {},
-    "24 ancestral Euler, its own": OWN,
-    "20 ancestral Euler": {**OWN, "num_inference_steps": 20},
-    "16 ancestral Euler": {**OWN, "num_inference_steps": 16},
-    "12 ancestral Euler": {**OWN, "num_inference_steps": 12},
-    "12 DPM-Solver++": {**OWN, "num_inference_steps": 12, "scheduler": "DPMSolverMultistep"},
+    "24 DDIM, guidance 7.5": {"scheduler": "DDIM", "num_inference_steps": 24, "guidance_scale": 7.5},
+    **{f"{n} ancestral Euler, guidance 4": {**OWN, "num_inference_steps": n} for n in (24, 16, 12)},
 }
 
 
