@@ -156,9 +156,10 @@ class Run:
         """The run in the choice among runs; None without a score to choose by."""
         if self.told_step is None or self.metric not in self.told:
             return None
-        error = self.error(self.told_step, self.metric)
+        errors = (self.error(self.told_step, name) for name in (self.metric, "score/drift"))
+        error, drift_error = (math.nan if one is None else one for one in errors)
         drift = self.told.get("score/drift", math.nan)
-        return Candidate(self.told_step, self.told[self.metric], math.nan if error is None else error, drift)
+        return Candidate(self.told_step, self.told[self.metric], error, drift, drift_error)
 
     @property
     def max_drift(self) -> float:

@@ -7,24 +7,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Candidate:
-    """One scored step: its score, that one's standard error, and the drift of the class (NaN: not known)."""
+    """One scored step: its score, the drift of the class, and the standard errors of both (NaN: not known)."""
 
     step: int
     value: float
     error: float = math.nan
     drift: float = math.nan
+    drift_error: float = math.nan
 
     def drifted(self, most: float) -> bool:
-        """Whether the class is not what it was."""
-        return self.drift > most
+        """Whether the class is not what it was, by more than chance."""
+        return self.drift - (0.0 if math.isnan(self.drift_error) else self.drift_error) > most
 
 
 def prefers(new: Candidate, old: Candidate | None, max_drift: float) -> bool:
     """Whether a later step is better than the best so far.
 
     It must be so by more than one standard error: otherwise the earlier one stays, which is less trained. A step whose
-    class has drifted further than ``max_drift`` loses against one whose class has not; of two such steps the one with
-    less drift is better.
+    class has drifted further than ``max_drift``, and not by a standard error alone, loses against one whose class has
+    not; of two such steps the one with less drift is better.
     """
     if old is None:
         return True

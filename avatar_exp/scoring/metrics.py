@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from avatar_exp.scoring.functional import diversity, nearest_photo, prompt_similarity, similarity
+from avatar_exp.scoring.functional import diversity, prompt_similarity, similarity
+from avatar_exp.scoring.reference import ClipReference, Pictures
 
 
 class MeanScore(Metric):
@@ -71,15 +72,15 @@ class Diversity(MeanScore):
 
 
 class Memorisation(MeanScore):
-    """Share of pictures whose nearest photo is nearer than ``threshold``; range [0, 1], lower copies less."""
+    """Share of pictures that copy a photo, as ``ClipReference.copies`` has it; range [0, 1], lower copies less."""
 
     higher_is_better = False
 
-    def __init__(self, threshold: float, **kwargs: Any) -> None:
-        """threshold: a cosine, such as ``ClipReference.copy_threshold``."""
+    def __init__(self, reference: ClipReference, **kwargs: Any) -> None:
+        """reference: the photos, and the base's pictures of the prompts to come."""
         super().__init__(**kwargs)
-        self.threshold = threshold
+        self.reference = reference
 
-    def update(self, pictures: Tensor, photos: Tensor) -> None:
-        """Take in pictures [N, D] of the subject that the photos [M, D] show."""
-        self.take(nearest_photo(pictures, photos)[0] > self.threshold)
+    def update(self, pictures: Tensor, prompts: Sequence[int]) -> None:
+        """Take in pictures [N, D] of the subject, and the number of each one's prompt."""
+        self.take(self.reference.copies(Pictures(pictures, prompts))[0])

@@ -27,6 +27,12 @@ def test_a_class_that_drifted_loses_however_high_the_score():
     assert best_of([0.9, 0.6, 0.3], drifts=[0.5, 0.4, 0.1]) == 3
 
 
+def test_drift_that_chance_may_have_made_is_none():
+    assert not Candidate(1, 0.5, drift=0.3, drift_error=0.15).drifted(0.2)
+    assert Candidate(1, 0.5, drift=0.3, drift_error=0.05).drifted(0.2)
+    assert not Candidate(1, 0.5).drifted(0.2)
+
+
 def test_where_every_step_has_drifted_the_least_drift_wins():
     assert best_of([0.9, 0.5, 0.7], drifts=[0.5, 0.3, 0.4]) == 2
 

@@ -5,6 +5,7 @@ import torch
 
 from avatar_exp.scoring.functional import similarity
 from avatar_exp.scoring.metrics import Diversity, Memorisation, PromptSimilarity, SubjectSimilarity
+from avatar_exp.scoring.reference import ClipReference, Pictures
 
 
 def features(count, seed):
@@ -85,14 +86,24 @@ def test_diversity_weighs_prompts_alike():
 
 def test_memorisation_is_the_share_of_copies():
     photos = features(3, 9)
-    metric = Memorisation(threshold=0.999)
-    metric.update(torch.cat([photos[:1] * 2, features(3, 4)]), photos)
+    metric = Memorisation(reference(photos))
+    metric.update(torch.cat([photos[:1] * 2, features(3, 4)]), [0, 0, 1, 1])
     assert metric.compute().item() == pytest.approx(0.25)
+
+
+def reference(photos):
+    """Photos, and a base that draws neither prompt like any of them."""
+    return ClipReference(photos=photos, base=Pictures(features(2, 5), [0, 1]), texts=features(2, 6))
 
 
 @pytest.mark.parametrize(
     ("metric", "higher"),
-    [(SubjectSimilarity(), True), (PromptSimilarity(), True), (Diversity(), True), (Memorisation(0.9), False)],
+    [
+        (SubjectSimilarity(), True),
+        (PromptSimilarity(), True),
+        (Diversity(), True),
+        (Memorisation(reference(features(3, 9))), False),
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_which_way_is_better(metric, higher):

@@ -32,8 +32,10 @@ class Keep(EverySteps):
         scores = self.run.scores.get(step, {})
         if self.metric not in scores:
             return None
-        error = self.run.errors.get(step, {}).get(self.metric, math.nan)
-        return Candidate(step, scores[self.metric], error, scores.get("score/drift", math.nan))
+        value, drift = self.metric, "score/drift"
+        errors = self.run.errors.get(step, {})
+        told = (scores[value], errors.get(value, math.nan), scores.get(drift, math.nan), errors.get(drift, math.nan))
+        return Candidate(step, *told)
 
     def at_step(self, trainer: pl.Trainer, module: Any, step: int) -> None:
         """Look at the step's score, and at its number."""
