@@ -187,7 +187,7 @@ def test_tiny_has_run_lengths_of_its_own_and_a_typed_one_wins():
 
 def test_tiny_has_a_sampler_of_its_own_for_the_class_and_the_samples_and_a_typed_one_wins():
     config = composed("concept=hoanganh", "model=tiny", "scoring.sampler.guidance_scale=3")
-    assert dict(config.prior.sampler) == sampler_of_model("tiny")
+    assert dict(config.prior.sampler) == {**sampler_of_model("tiny"), "num_inference_steps": 24}
     assert dict(config.scoring.sampler) == {**sampler_of_model("tiny"), "guidance_scale": 3.0}
     assert sampler_of_model("sd15") == defaults(schema.SamplerConfig)
 
