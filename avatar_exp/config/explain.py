@@ -32,7 +32,7 @@ def explain(error: Exception, command: str) -> str:
         return "concept takes one name; several are given as concepts='[a,b]'"
     if missing := re.search(r"Could not find 'concept/([^']*)'|You must specify 'concept'", text):
         return _unknown_concept(missing.group(1))
-    if "concept.identifier" in text:
+    if "Missing mandatory value: concept.identifier" in text:
         return "missing: concept.identifier=minh (the word that will mean the subject), concept.instance_data_dir=DIR"
     option = re.search(r"Could not (?:find|load) '(\w+)/([^']*)'", text)
     if option and (conf_dir() / option.group(1)).is_dir():

@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,17 @@ def fresh_folder(parent: str, name: str) -> str:
     return _fresh[parent, name]
 
 
+def subject_folder(identifier: Any, concepts: Sequence[str] | None, concepts_list: str | None) -> str:
+    """Name of the folder of a subject's runs; where several are named together, ``identifier`` stands for them."""
+    named = list(concepts or [])
+    if concepts_list:
+        from avatar_exp.data.concept import read_concepts_list  # only now: it imports torch
+
+        with suppress(UserError):  # said with all other faults, later
+            named = [one.identifier for one in read_concepts_list(Path(concepts_list))]
+    return safe_name(named[0] if len(named) == 1 else str(identifier))
+
+
 def register() -> None:
     """Make schemas and resolvers known to Hydra; harmless when repeated, but that folders are made anew."""
     _fresh.clear()
@@ -67,7 +79,7 @@ def register() -> None:
     OmegaConf.register_new_resolver("default_model", lambda: default_base().name, replace=True)
     OmegaConf.register_new_resolver("default_optimizer", default_optimizer, replace=True)
     OmegaConf.register_new_resolver("fresh_folder", fresh_folder, replace=True)
-    OmegaConf.register_new_resolver("safe_name", lambda text: safe_name(str(text)), replace=True)
+    OmegaConf.register_new_resolver("subject_folder", subject_folder, replace=True)
     OmegaConf.register_new_resolver("started", lambda: stamp, replace=True)
     OmegaConf.register_new_resolver("job_name", job_name, replace=True)
     OmegaConf.register_new_resolver("remaining_trials", remaining_trials, replace=True)

@@ -1,14 +1,17 @@
 """A concept: the subject, the words that name it, and the photos that show it."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from avatar_exp.data.glance import unreadable
 from avatar_exp.data.photos import passed_over, photo_files
 from avatar_exp.errors import UserError
 
 RECOMMENDED_PHOTOS = (10, 20)
+LISTED = ("instance_prompt", "class_prompt", "instance_data_dir", "class_data_dir")  # keys of a concepts_list.json
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,8 @@ class Concept:
 
     def caption(self, photo: Path) -> str:
         """The prompt that a photo is trained with: its own ``.txt``, or the instance prompt."""
-        own = photo.with_suffix(".txt")
-        text = own.read_text(encoding="utf-8-sig").strip() if self.captions and own.is_file() else ""
+        own = caption_file(photo) if self.captions else None
+        text = own.read_text(encoding="utf-8-sig").strip() if own else ""
         return self.fill(text or self.instance_prompt)
 
     def faults(self) -> list[str]:
@@ -77,7 +80,7 @@ class Concept:
             try:
                 self.caption(photo)
             except (OSError, UnicodeDecodeError) as error:
-                found.append(f"{photo.with_suffix('.txt')}: cannot be read as UTF-8 text ({error})")
+                found.append(f"{caption_file(photo)}: cannot be read as UTF-8 text ({error})")
         return found
 
     def advice(self) -> str | None:
@@ -96,32 +99,52 @@ def fill(prompt: str, subject: str, class_noun: str, identifier: str = "") -> st
     return prompt
 
 
+def caption_file(photo: Path) -> Path | None:
+    """``photo.txt`` beside ``photo.jpg``, or ``photo.jpg.txt`` as the tutorial's trainer has it; None without one."""
+    names = photo.with_suffix(".txt"), photo.with_name(f"{photo.name}.txt")
+    return next((file for file in names if file.is_file()), None)
+
+
 def read_concepts_list(path: Path) -> list[Concept]:
     """The tutorial's ``concepts_list.json``: instance_prompt, class_prompt, instance_data_dir, class_data_dir each.
 
-    There the instance prompt is the identifier itself ("hoanganh") and the class prompt the class noun ("person").
+    There the instance prompt is the identifier itself ("hoanganh") and the class prompt the class noun ("person"). Its
+    trainer's own example has sentences: "photo of zwx dog", "photo of a dog".
 
     Raises:
         UserError: if it is not such a file.
     """
     try:
-        rows = json.loads(path.read_text())
-        return [
-            Concept(
-                identifier=row["instance_prompt"].removesuffix(row["class_prompt"]).strip(),
-                instance_data_dir=row["instance_data_dir"],
-                class_noun=row["class_prompt"],
-                instance_prompt=row["instance_prompt"],
-                class_prompt=row["class_prompt"],
-                class_data_dir=_if_filled(row.get("class_data_dir")),
-            )
-            for row in rows
-        ]
+        return [_listed(row) for row in json.loads(path.read_text(encoding="utf-8-sig"))]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"concepts_list={path}: {type(error).__name__}: {error}\nexpected a list of objects with instance_prompt, "
             "class_prompt, instance_data_dir and, for your own class pictures, class_data_dir"
         ) from error
+
+
+def _listed(row: dict[str, Any]) -> Concept:
+    if unknown := [key for key in row if key not in LISTED]:
+        raise ValueError(f"unknown key {unknown[0]!r} (how many pictures of each class: prior.count)")
+    class_noun = _without_article(_thing(row["class_prompt"]))
+    return Concept(
+        identifier=_without_article(_thing(row["instance_prompt"]).removesuffix(class_noun).strip()),
+        instance_data_dir=row["instance_data_dir"],
+        class_noun=class_noun,
+        instance_prompt=row["instance_prompt"],
+        class_prompt=row["class_prompt"],
+        class_data_dir=_if_filled(row.get("class_data_dir")),
+    )
+
+
+def _thing(prompt: str) -> str:
+    """What a prompt is of: "zwx dog" of "photo of zwx dog", "a dog" of "photo of a dog", "person" of "person"."""
+    return prompt.rpartition(" of ")[2].strip()
+
+
+def _without_article(thing: str) -> str:
+    """What follows an article: "dog" of "a dog". By itself "an" is a name."""
+    return re.sub(r"^(a|an|the)\s+", "", thing)
 
 
 def _if_filled(folder: str | None) -> str | None:

@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from avatar_exp.data.album import NO_FACE, Entry
 from avatar_exp.data.boxes import BOXES
+from avatar_exp.data.concept import caption_file
 from avatar_exp.data.drawn import DRAWN_BY, looks_drawn
 from avatar_exp.run_folder import read_json, safe_name, write_atomically, write_json
 
@@ -87,7 +88,7 @@ def fill(folder: Path, entries: Sequence[Entry], sheet: Image.Image, about: Mapp
             continue
         name = names[entry.file.name]
         save(entry.seen.crop, folder / name, drawn=looks_drawn([entry.file]))
-        if (caption := entry.file.with_suffix(".txt")).is_file():
+        if caption := caption_file(entry.file):
             shutil.copyfile(caption, (folder / name).with_suffix(".txt"))
         if entry.seen.faces is not None:
             boxes.append(",".join([name, *map(str, entry.seen.face or NO_FACE)]))

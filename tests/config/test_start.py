@@ -1,5 +1,6 @@
 """The one function that starts a command: folders, exit codes, short messages."""
 
+import json
 import logging
 import sys
 
@@ -8,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from avatar_exp.config import start as module
 from avatar_exp.config.explain import explain
-from avatar_exp.config.start import _command_line, fresh_folder, start
+from avatar_exp.config.start import _command_line, fresh_folder, start, subject_folder
 from avatar_exp.errors import UserError
 
 
@@ -117,6 +118,18 @@ def test_several_concepts_stand_in_for_one(tmp_path, monkeypatch):
     assert _command_line("train", ["concept=x", "concepts=[a,b]"]) == ["concept=x", "concepts=[a,b]"]
 
 
+def test_the_folder_of_a_run_is_called_by_its_subject(tmp_path):
+    rows = [{"instance_prompt": name, "class_prompt": "person", "instance_data_dir": name} for name in ("Mịnh", "lan")]
+    one, two, broken = (tmp_path / name for name in ("one.json", "two.json", "broken.json"))
+    one.write_text(json.dumps(rows[:1]))
+    two.write_text(json.dumps(rows))
+    broken.write_text("[")
+    assert subject_folder("Hoàng Anh", None, None) == "Hoang-Anh"
+    assert subject_folder("several", ["lan"], None) == "lan"
+    assert subject_folder("several", ["lan", "minh"], None) == "several"
+    assert [subject_folder("several", None, str(file)) for file in (one, two, broken)] == ["Minh", "several", "several"]
+
+
 def test_help_needs_no_concept(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert set(_command_line("train", ["--help"])) == {"--help", "concept=hoanganh"}
@@ -137,3 +150,4 @@ def test_own_concept_files_are_on_the_search_path(tmp_path, monkeypatch):
 def test_other_errors_are_said_as_they_are():
     assert explain(UserError("a\nb"), "train") == "a\nb"
     assert "concept.identifier=minh" in explain(UserError("Missing mandatory value: concept.identifier"), "train")
+    assert explain(UserError("concept.identifier is empty\nlr=-1"), "train") == "concept.identifier is empty\nlr=-1"

@@ -102,8 +102,43 @@ def test_the_tutorials_list_is_read(tmp_path):
     assert (first.identifier, first.class_noun, first.class_prompt) == ("hoanganh", "person", "person")
     assert (first.class_data_dir, third.class_data_dir) == (None, str(tmp_path / "filled"))
     assert first.caption(first.photos()[0]) == "hoanganh"
-    assert second.instance_prompt == "photo of hoanganh person"
+    assert (second.subject, second.instance_prompt) == ("hoanganh person", "photo of hoanganh person")
     assert [one.faults() for one in (first, second, third)] == [[], [], []]
+
+
+@pytest.mark.parametrize(
+    ("instance_prompt", "class_prompt", "identifier", "class_noun"),
+    [
+        ("hoanganh", "person", "hoanganh", "person"),
+        ("hoanganh person", "person", "hoanganh", "person"),
+        ("an person", "a person", "an", "person"),
+        ("photo of zwx dog", "photo of a dog", "zwx", "dog"),
+        ("a photo of the ohwx man", "man", "ohwx", "man"),
+    ],
+)
+def test_the_words_of_a_listed_subject(tmp_path, instance_prompt, class_prompt, identifier, class_noun):
+    row = {"instance_prompt": instance_prompt, "class_prompt": class_prompt, "instance_data_dir": photos(tmp_path)}
+    (tmp_path / "list.json").write_text(json.dumps([row]), encoding="utf-8-sig")
+    (one,) = read_concepts_list(tmp_path / "list.json")
+    assert (one.identifier, one.class_noun) == (identifier, class_noun)
+    assert (one.fill(one.instance_prompt), one.class_prompt) == (instance_prompt, class_prompt)
+    assert one.faults() == []
+
+
+def test_a_key_that_is_not_read_is_not_passed_over(tmp_path):
+    row = {"instance_prompt": "a", "class_prompt": "b", "instance_data_dir": "c", "num_class_images": 100}
+    (tmp_path / "list.json").write_text(json.dumps([row]))
+    with pytest.raises(UserError, match=r"unknown key 'num_class_images' .*prior\.count"):
+        read_concepts_list(tmp_path / "list.json")
+
+
+def test_a_caption_may_be_called_as_the_tutorials_trainer_does(tmp_path):
+    mine = concept(tmp_path)
+    first, second = mine.photos()[:2]
+    for photo in (first, second):
+        photo.with_name(f"{photo.name}.txt").write_text("{subject} at home")
+    second.with_suffix(".txt").write_text("{subject} outside")
+    assert [mine.caption(one) for one in (first, second)] == ["minh person at home", "minh person outside"]
 
 
 @pytest.mark.parametrize("content", [None, "{", "{}x", '[{"instance_prompt": "a"}]', "[1]", '{"a": 1}'])

@@ -1,5 +1,6 @@
 """Every command that the documents show is executed, shortened; what needs a GPU or the hub is composed."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -42,8 +43,10 @@ def lora(commands: Commands) -> Result:
 
 @pytest.fixture(scope="module")
 def prepared(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the concept minh was prepared."""
+    """A folder in which the concept minh was prepared, and hoanganh is listed as the tutorial does it."""
     home = tmp_path_factory.mktemp("home")
+    row = {"instance_prompt": "hoanganh", "class_prompt": "person", "instance_data_dir": f"{ROOT}/data/hoanganh"}
+    (home / "concepts_list.json").write_text(json.dumps([row]))
     result = commands("prepare", "concept=minh", f"source={ROOT / 'data' / 'hoanganh'}", cwd=home)
     assert result.code == 0, result.err
     return home
@@ -94,7 +97,8 @@ def test_a_command_that_is_shown_works(
     if command.startswith("tiny."):
         ended = commands.in_process_of_its_own(command, *overrides, *more, add_outputs=False)
     else:
-        home = tmp_path if command == "prepare" else prepared if "concept=minh" in overrides else ROOT
+        at_home = {"concept=minh", "concepts_list=concepts_list.json"} & {*overrides}
+        home = tmp_path if command == "prepare" else prepared if at_home else ROOT
         ended = commands(command, *overrides, *more, cwd=home)
     assert ended.code == 0, ended.out + ended.err
     if command == "compare":

@@ -325,6 +325,19 @@ def test_the_grid_has_a_row_a_step_and_a_column_a_prompt(tmp_path):
     assert found == list(colours.values())
 
 
+def test_of_one_prompt_the_columns_are_its_seeds(tmp_path):
+    folder = RunFolder(tmp_path)
+    colours = [(200, 0, 0), (0, 200, 0), (0, 0, 200)]
+    settings = {"num_inference_steps": 1, "scheduler": "DDIM", "guidance_scale": 1, "width": 16, "height": 16}
+    for seed, colour in enumerate(colours):
+        file, record = f"samples/{seed}.png", {"prompt": "a", "seed": seed, **settings}
+        save_picture(Image.new("RGB", (16, 16), colour), folder.path / file, record)
+        append_line(folder.records, {"step": 0, "file": file, **record})
+    sheet = grid_of(folder, cell=40)
+    left, top = sheet.width - 3 * 46, sheet.height - 46
+    assert [sheet.getpixel((left + 46 * x + 20, top + 20)) for x in range(3)] == colours
+
+
 class TestAlarms:
     """Said once, with the picture that shows it, and forgotten by a run that goes back."""
 

@@ -141,14 +141,20 @@ class Pictures(EverySteps):
 
 
 def grid_of(folder: RunFolder, cell: int = 160) -> Image.Image:
-    """Rows: the steps on disk, evenly thinned to ``MOST_ROWS``; columns: the prompts, each with its first seed."""
+    """Rows: the steps on disk, evenly thinned to ``MOST_ROWS``; columns: the prompts, each with its first seed.
+
+    Of a run with one prompt the columns are its seeds.
+    """
     rows: dict[int, dict[str, str]] = {}
-    for record in read_lines(folder.records):
-        rows.setdefault(record["step"], {}).setdefault(record["prompt"], record["file"])
-    prompts = list(rows[min(rows)]) if rows else []
+    records = list(read_lines(folder.records))
+    alone = len({record["prompt"] for record in records}) == 1
+    for record in records:
+        column = f"{record['prompt']}, seed {record['seed']}" if alone else record["prompt"]
+        rows.setdefault(record["step"], {}).setdefault(column, record["file"])
+    columns = list(rows[min(rows)]) if rows else []
     steps = sorted(rows)
     if len(steps) > MOST_ROWS:
         steps = [steps[round(n * (len(steps) - 1) / (MOST_ROWS - 1))] for n in range(MOST_ROWS)]
-    pictures = [[open_picture(folder.path / rows[s][p]) for p in prompts if p in rows[s]] for s in steps]
+    pictures = [[open_picture(folder.path / rows[s][one]) for one in columns if one in rows[s]] for s in steps]
     titles = ["base" if step == 0 else f"step {step}" for step in steps]
-    return grid(pictures, titles, prompts, cell)
+    return grid(pictures, titles, columns, cell)
