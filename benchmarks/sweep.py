@@ -1,13 +1,13 @@
 """What a sweep of six runs takes, against six single runs that share prior pictures and latents.
 
-    python -m benchmarks.sweep [key=value ...]
+    python -m benchmarks.sweep --outputs outputs/sweep-benchmark [key=value ...]
 
-Both with an empty store, on an otherwise idle machine.
+Both with an empty store, on an otherwise idle machine. What they made stays in a new folder.
 """
 
+import argparse
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,10 +29,14 @@ def seconds_of(outputs: Path, overrides: Sequence[str]) -> float:
 
 def main() -> None:
     """Measure and print."""
-    with tempfile.TemporaryDirectory() as folder:
-        single = seconds_of(Path(folder, "single"), sys.argv[1:])
-        phases = read_json(next(Path(folder, "single").glob("train/*/*/run.json")))["phase_seconds"]
-        swept = seconds_of(Path(folder, "sweep"), [*GRID, *sys.argv[1:]])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sweep", description=__doc__)
+    parser.add_argument("--outputs", type=Path, required=True, help="a folder that is not there yet")
+    parser.add_argument("overrides", nargs="*", help="key=value for avatar_exp.train")
+    given = parser.parse_args()
+    given.outputs.mkdir(parents=True)
+    single = seconds_of(given.outputs / "single", given.overrides)
+    phases = read_json(next(given.outputs.glob("single/train/*/*/run.json")))["phase_seconds"]
+    swept = seconds_of(given.outputs / "sweep", [*GRID, *given.overrides])
     work = {name: phases.get(name, 0.0) for name in ("prior pictures", "latents")}
     allowed = JOBS * (single - sum(work.values())) + sum(work.values())
     print(head("what", "seconds"))
