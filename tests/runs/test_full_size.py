@@ -11,69 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from avatar_exp.models.locate import tiny_folder
+from benchmarks.full_size import FULL, random_base, recipe
 from runs.command import BARE, ROOT, Commands, weights
 
 GIB = 2**30
 NEEDED = {"memory": 20 * GIB, "disk": 20 * GIB}
 LIMIT = 18 * 10**9  # bytes, of the process that trains
 PARAMETERS = {"unet": 859_520_964, "text_encoder": 123_060_480, "vae": 83_653_863}
-FULL = {"channels": (320, 640, 1280, 1280), "text": 768, "layers": 12, "vocabulary": 49408, "side": 64, "vae": 128}
 SHRUNKEN = {"channels": (32, 32, 64, 64), "text": 32, "layers": 2, "vocabulary": 2000, "side": 8, "vae": 32}
-
-
-def random_base(
-    folder: Path, *, channels: tuple[int, ...], text: int, layers: int, vocabulary: int, side: int, vae: int
-):
-    """Write a base of SD 1.5's architecture as fp16 files, one network at a time, to hold little memory."""
-    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    makers = {
-        "unet": lambda: UNet2DConditionModel(
-            sample_size=side,
-            block_out_channels=channels,
-            cross_attention_dim=text,
-            attention_head_dim=8,
-        ),
-        "text_encoder": lambda: CLIPTextModel(
-            CLIPTextConfig(
-                vocab_size=vocabulary,
-                hidden_size=text,
-                intermediate_size=4 * text,
-                num_hidden_layers=layers,
-                num_attention_heads=text // 64 or 1,
-                hidden_act="quick_gelu",
-            )
-        ),
-        "vae": lambda: AutoencoderKL(
-            sample_size=8 * side,
-            block_out_channels=(vae, 2 * vae, 4 * vae, 4 * vae),
-            down_block_types=("DownEncoderBlock2D",) * 4,
-            up_block_types=("UpDecoderBlock2D",) * 4,
-            layers_per_block=2,
-            latent_channels=4,
-        ),
-    }
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        for name, make in makers.items():
-            make().half().save_pretrained(folder / name)
-    DDIMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
-        set_alpha_to_one=False,
-        steps_offset=1,
-    ).save_pretrained(folder / "scheduler")
-    shutil.copytree(tiny_folder() / "tokenizer", folder / "tokenizer")  # its ids are SD 1.5's first ones
-
-
-def command_for(base: Path, folder: Path) -> tuple[str, ...]:
-    recipe = ("experiment=viblo", f"model.path={base}", "model.vae=null", "max_steps=2", "prior.count=1")
-    short = ("prior.sampler.num_inference_steps=1", "sample_every=0", "precision=32", "logger=none")
-    return ("concept=hoanganh", *recipe, *short, f"outputs={folder}/outputs", f"store={folder}/store")
 
 
 def available_memory() -> int | None:
@@ -94,7 +39,7 @@ def scratch(tmp_path: Path) -> Iterator[Path]:
 
 def test_the_recipe_runs_on_a_shrunken_base_of_the_same_build(commands: Commands, scratch: Path) -> None:
     random_base(scratch / "base", **SHRUNKEN)
-    ended = commands("train", *command_for(scratch / "base", scratch), outputs=scratch / "outputs")
+    ended = commands("train", *recipe(scratch / "base", scratch), outputs=scratch / "outputs")
     assert ended.code == 0, ended.err
     assert ended.run.info["steps_done"] == 2
     assert "adamw8bit" in ended.run.resolved.read_text()
@@ -115,7 +60,7 @@ def test_full_size_stable_diffusion_trains_within_18_gb(commands: Commands, scra
         pytest.skip(f"needs {NEEDED['disk'] / GIB:.0f} GiB of free disk; there are {disk / GIB:.1f}")
     random_base(scratch / "base", **FULL)
     started = time.monotonic()
-    ended = commands.in_process_of_its_own("train", *command_for(scratch / "base", scratch))
+    ended = commands.in_process_of_its_own("train", *recipe(scratch / "base", scratch))
     seconds = time.monotonic() - started
     assert ended.code == 0, ended.out + ended.err
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
