@@ -201,7 +201,7 @@ def write(
         name = f"{number // each:02d}_{number % each}.png"
         values = {f"score/{key}": round(float(value[number]), 5) for key, value in found.pictures.items()}
         record = {key: getattr(request, key) for key in request.__dataclass_fields__}
-        save_picture(image, folder / name, {**record, "model": str(config.run)})
+        save_picture(image, folder / name, record)
         append_line(folder / "scores.jsonl", {"file": name, "prompt": request.prompt, "seed": request.seed, **values})
     by_prompt = {
         request.prompt: {key: fmean(value[n * each : (n + 1) * each].tolist()) for key, value in found.pictures.items()}

@@ -81,7 +81,7 @@ def faults(config: DictConfig, target: "Target") -> list[str]:
         found.append(f"{target.folder} holds the photos themselves, which are never changed: say out=ANOTHER_FOLDER")
     elif target.foreign:
         there = " and ".join(map(str, target.foreign))
-        found.append(f"{there}: not written by prepare; choose another concept=, or out=ANOTHER_FOLDER")
+        found.append(f"{there}: not as prepare wrote it, and would be lost; move it away, or say out=ANOTHER_FOLDER")
     elif target.there and not config.replace:
         found.append(f"{' and '.join(map(str, target.there))}: prepared before; replace=true writes it anew")
     return found

@@ -183,10 +183,14 @@ class RunFolder:
         """The newest resumable state."""
         return self.path / "checkpoints" / "last.ckpt"
 
+    def incumbent(self, step: int) -> Path:
+        """The trained weights of a step that is, or was, the best so far, where ``choose=best``."""
+        return self.path / "checkpoints" / f"best_{step:05d}.safetensors"
+
     @property
-    def incumbent(self) -> Path:
-        """The trained weights of the best step so far, where ``choose=best``."""
-        return self.path / "checkpoints" / "best.safetensors"
+    def incumbents(self) -> dict[int, Path]:
+        """Those on disk, by step: the best one, and those that were it since the last checkpoint."""
+        return {int(file.stem.partition("_")[2]): file for file in self.checkpoint.parent.glob("best_*.safetensors")}
 
     @property
     def pipeline(self) -> Path:

@@ -168,7 +168,7 @@ def _draw(components: "Components", requests: "Sequence[Request]", config: DictC
     with Phases().phase("pictures") as tick:
         for number, (image, record) in enumerate(sample(components, requests, config.batch_size)):
             path = folder / f"{number // each:02d}_{safe_name(record['prompt'], 50)}_{record['seed']}.png"
-            save_picture(image, path, {**record, "model": str(config.run)})
+            save_picture(image, path, {**record, "model": components.fingerprint[:16]})
             append_line(folder / "records.jsonl", {"file": path.name, **record})
             if number % each == 0:
                 rows.append([])

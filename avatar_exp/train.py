@@ -71,7 +71,8 @@ def train(config: DictConfig, folder: RunFolder, origin: Origin) -> sweep_jobs.V
         concepts = build.checked_concepts(config)
         record_origin(config, folder, origin, concepts)
         build.announce_logger(config, concepts)
-    run = build.run(config, folder, concepts, device, phases)
+    with memory.explained():
+        run = build.run(config, folder, concepts, device, phases)
     say_tiny(run)
     say_intake(run)
     jobs = sweep_jobs.jobs_left(origin.sweep) if origin.sweep else None
@@ -90,14 +91,14 @@ def record_origin(config: DictConfig, folder: RunFolder, origin: Origin, concept
     from avatar_exp.training.record import git_commit, repeat_command, versions
     from avatar_exp.training.wandb_logger import new_id
 
-    photos = photos_key(config, concepts)
-    if config.resume and folder.info.get("photos", photos) != photos:
+    learnt_from = learnt_from_key(config, concepts)
+    if config.resume and folder.info.get("learnt_from", learnt_from) != learnt_from:
         raise RefusedError(f"resume={config.resume}: photos, captions or boxes are not those it began with; start anew")
     write_atomically(folder.resolved, OmegaConf.to_yaml(config, resolve=True))
     overrides = [typed(one) for one in origin.overrides]
     if config.resume:
-        info = folder.info
-        folder.update(command=repeat_command([*info.get("overrides", []), *overrides], info.get("decided", [])))
+        info, more = folder.info, [] if origin.sweep else overrides  # those of a job of a sweep are what they were
+        folder.update(command=repeat_command([*info.get("overrides", []), *more], info.get("decided", [])))
         return
     folder.update(
         command=repeat_command(overrides, origin.decided),
@@ -107,7 +108,8 @@ def record_origin(config: DictConfig, folder: RunFolder, origin: Origin, concept
         concept=[concept.identifier for concept in concepts],
         class_noun=[concept.class_noun for concept in concepts],
         seed=config.seed,
-        photos=photos,
+        photos=photos_key(concepts),
+        learnt_from=learnt_from,
         photo_count=sum(len(concept.photos()) for concept in concepts),
         versions=versions(),
         git_commit=git_commit(),
@@ -119,14 +121,22 @@ def record_origin(config: DictConfig, folder: RunFolder, origin: Origin, concept
         log.info("\n  ".join([title, *changed]))
 
 
-def photos_key(config: DictConfig, concepts: "Sequence[Concept]") -> str:
-    """Hash of all that is learnt from: photos, captions and, where faces are weighted, the boxes that were given."""
-    from avatar_exp.data.boxes import BOXES, read_boxes
+def photos_key(concepts: "Sequence[Concept]") -> str:
+    """Hash of the photos: what runs that are compared must share."""
     from avatar_exp.store import content_key, file_hash
 
-    seen: dict[str, Any] = {}
+    photos = ((one.identifier, photo) for one in concepts for photo in one.photos())
+    return content_key({f"{identifier}/{photo.name}": file_hash(photo) for identifier, photo in photos})
+
+
+def learnt_from_key(config: DictConfig, concepts: "Sequence[Concept]") -> str:
+    """Hash of all that is learnt from: photos, captions and, where faces are weighted, the boxes that were given."""
+    from avatar_exp.data.boxes import BOXES, read_boxes
+    from avatar_exp.store import content_key
+
+    seen: dict[str, Any] = {"photos": photos_key(concepts)}
     for one in concepts:
-        seen |= {f"{one.identifier}/{photo.name}": [file_hash(photo), one.caption(photo)] for photo in one.photos()}
+        seen |= {f"{one.identifier}/{photo.name}": one.caption(photo) for photo in one.photos()}
         if config.objective.face_weight is not None:
             seen[f"{one.identifier}/{BOXES}"] = read_boxes(Path(one.instance_data_dir))
     return content_key(seen)
@@ -188,9 +198,12 @@ def fit(config: DictConfig, run: "Run", sets: "Sequence[TrainingSet]", opened: S
 
     module, data = build.module(config, run), build.data(config, run, sets)
     checkpoint = again.go_back(run.folder) if config.resume else None  # before the callbacks read what is kept
+    run.recall()
     trainer = build.trainer(config, run, opened)
     if config.max_steps:
+        device = run.components.device
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        run.components.to(device)  # Lightning takes what was trained off the GPU, and knows of nothing else
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, Keep):
                 callback.load_chosen(module, trainer.global_step)

@@ -107,16 +107,15 @@ def go_back(folder: RunFolder) -> Path:
     for lines in (folder.metrics, folder.records, folder.class_records, folder.picture_scores):
         keep_lines_to_step(lines, step)
     info = folder.info
-    best = info.get("best_step")
-    if best is not None and best > step:
-        folder.incumbent.unlink(missing_ok=True)
+    for later in (file for best, file in folder.incumbents.items() if best > step):
+        later.unlink()
     folder.update(
         **{
             name: {key: value for key, value in info.get(name, {}).items() if int(key) <= step}
             for name in ("scores", "errors", "intervals")
         },
         alarms=[alarm for alarm in info.get("alarms", []) if alarm["step"] <= step],
-        best_step=best if best is not None and best <= step else None,
+        best_step=None,  # until the scores that are left have been looked at again
         steps_done=step,
     )
     log.info("resuming at step %d", step)

@@ -124,9 +124,7 @@ def run(
     sets = [split(concept.photos(), config.data.holdout, config.seed) for concept in concepts]
     trained_on, held_out = ([one[part] for one in sets] for part in (0, 1))
     store, resolution = Store(Path(config.store)), config.data.resolution or components.resolution
-    made = Run(folder, components, trained, concepts, store, phases, config.seed, resolution, trained_on, held_out)
-    made.recall()
-    return made
+    return Run(folder, components, trained, concepts, store, phases, config.seed, resolution, trained_on, held_out)
 
 
 def training_sets(config: DictConfig, run: Run) -> list[TrainingSet]:
@@ -141,7 +139,7 @@ def training_sets(config: DictConfig, run: Run) -> list[TrainingSet]:
                 requests = [Request(prompt, seed, height=side, width=side, **sampler) for seed in seeds]
                 return stored_pictures(run.components, run.store, requests, config.scoring.batch_size, tick)
 
-            pictures = prior.pictures(concept, config.seed, draw)
+            pictures = prior.pictures(concept, config.seed, draw) if config.prior.weight else []
         with run.phases.phase("latents") as tick:
             photos, _ = split(concept.photos(), config.data.holdout, config.seed)
             text_is_trained = config.method.text_encoder

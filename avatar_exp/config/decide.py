@@ -135,6 +135,8 @@ def faults(config: DictConfig) -> list[str]:
     for key, options in one_of.items():
         if (value := OmegaConf.select(config, key)) not in options:
             found.append(f"{key}={value}: expected {' or '.join(map(str, options))}")
+    if config.data.holdout == 1:
+        found.append("data.holdout=1: one photo says little of how alike photos are; hold out none, or 2 or more")
     if config.data.resolution is not None and config.data.resolution % 64:
         found.append(
             f"data.resolution={config.data.resolution}: must be a multiple of 64 (VAE and UNet halve it six times)"

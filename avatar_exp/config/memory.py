@@ -14,6 +14,7 @@ from avatar_exp.config.disk import moment_bytes
 from avatar_exp.errors import UserError
 from avatar_exp.models.components import Components
 from avatar_exp.models.footprint import Need, need
+from avatar_exp.scoring.embedders import name_of, weight_bytes
 from avatar_exp.training.run import Run
 
 log = logging.getLogger("avatar_exp")
@@ -33,6 +34,7 @@ class Asked:
     side: int  # pixels
     moment_bytes: int  # of the optimizer's moments, for each weight
     checkpointing: bool
+    scorers: int = 0  # bytes of the embedders that scores load onto the GPU
 
     @property
     def need(self) -> Need:
@@ -44,16 +46,21 @@ class Asked:
             side=self.side,
             moment_bytes=self.moment_bytes,
             checkpointing=self.checkpointing,
+            scorers=self.scorers,
         )
 
     def cheaper(self) -> dict[str, "Asked"]:
         """The same run with one setting changed, by what to type."""
         smaller = self.side * 3 // 4 // 64 * 64
+        away = replace(self, components=replace(self.components, offload=True), scorers=0)
         found = {
             "model.gradient_checkpointing=true": None if self.checkpointing else replace(self, checkpointing=True),
             "optimizer=adamw8bit": replace(self, moment_bytes=EIGHT_BIT) if self.moment_bytes > EIGHT_BIT else None,
             "batch_size=1": replace(self, batch=1) if self.batch > 1 else None,
-            "method=unet": replace(self, trained={"unet": self.trained["unet"]}) if len(self.trained) > 1 else None,
+            "method.text_encoder=false": (
+                replace(self, trained={"unet": self.trained["unet"]}) if len(self.trained) > 1 else None
+            ),
+            "model.offload=true": None if self.components.offload else away,
             f"data.resolution={smaller}": replace(self, side=smaller) if smaller else None,
         }
         return {typed: asked for typed, asked in found.items() if asked is not None}
@@ -65,11 +72,19 @@ def asked_of(config: DictConfig, run: Run) -> Asked:
         run.components,
         run.trained,
         batch=config.batch_size,
-        prior=config.prior.weight > 0 and config.prior.count != 0,
+        prior=config.prior.weight > 0 and config.prior.count > 0,
         side=run.resolution,
         moment_bytes=moment_bytes(config),
         checkpointing=config.model.gradient_checkpointing is True,
+        scorers=scorer_bytes(config, run) if run.components.device.type == "cuda" and not run.components.offload else 0,
     )
+
+
+def scorer_bytes(config: DictConfig, run: Run) -> int:
+    """Of the embedders that the run's scores want; 0 without scores."""
+    asked = {"clip": config.scoring.clip, "identity": config.scoring.identity} if config.score_every else {}
+    names = {name_of(name, kind, run.components.path) for kind, name in asked.items()}
+    return sum(weight_bytes(name) for name in names if name)
 
 
 def decided(asked: Asked, checkpointing: Any) -> Asked:
@@ -113,13 +128,18 @@ def savings(asked: Asked, most: int = 3) -> list[str]:
 
 
 @contextmanager
-def explained(asked: Asked) -> Iterator[None]:
-    """Inside, a GPU that runs out of memory is a UserError that says what is used, what is free and what would help."""
+def explained(asked: Asked | None = None) -> Iterator[None]:
+    """Inside, a GPU that runs out of memory is a UserError that says what is used, what is free and what would help.
+
+    Args:
+        asked: None before the base is there.
+    """
     try:
         yield
     except torch.OutOfMemoryError as error:
         used, free = usage()
-        told = "\n  ".join(["out of GPU memory. What would help:", *(savings(asked) or ["a smaller data.resolution="])])
+        cures = (savings(asked) if asked else []) or ["a GPU that nobody else uses, or a smaller data.resolution="]
+        told = "\n  ".join(["out of GPU memory. What would help:", *cures])
         first = str(error).partition("\n")[0].partition(" If reserved")[0]
         there = f"{used / 1e9:.1f} GB are used by this run, {free / 1e9:.1f} GB are free"
         raise UserError(f"{told}\n{there}; {first}") from error

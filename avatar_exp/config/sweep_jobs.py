@@ -43,9 +43,9 @@ class Remember(Callback):  # type: ignore[misc]
 
 
 def jobs_left(sweep: Path) -> int | None:
-    """How many jobs of this process's sweep there are to be, the newest included; None if that is not known here."""
+    """How many jobs of this process's sweep are not finished, the newest included; None if that is not known here."""
     asked = _asked[0] if _asked else None
-    return None if asked is None else max(1, asked - len(jobs(sweep)) + 1)
+    return None if asked is None else max(1, asked - sum(job.info.get("status") == "finished" for job in jobs(sweep)))
 
 
 def end_of_sweep() -> list[RunFolder]:

@@ -17,6 +17,7 @@ from avatar_exp.data.boxes import BOXES
 from avatar_exp.data.concept import caption_file
 from avatar_exp.data.drawn import DRAWN_BY, looks_drawn
 from avatar_exp.run_folder import read_json, safe_name, write_atomically, write_json
+from avatar_exp.store import file_hash
 
 INTAKE = "intake.json"
 SHEET = Path("intake") / "contact_sheet.png"  # in a folder of its own: a picture beside the photos would be trained on
@@ -35,10 +36,14 @@ class Target:
 
     @property
     def concept(self) -> str:
-        """The concept file: keys of the config group ``concept``."""
+        """The concept file: keys of the config group ``concept``; those that were added to one stay."""
         folder = self.folder.as_posix()
         keys = {"identifier": self.identifier, "class_noun": self.class_noun, "instance_data_dir": folder}
-        return f"{FIRST_LINE}\n{yaml.safe_dump(keys, allow_unicode=True, sort_keys=False)}"
+        before = self.concept_file.read_text("utf-8") if self.concept_file.is_file() else ""
+        known = yaml.safe_load(before) or {}
+        if {**known, **keys} == known:
+            return before  # with its comments
+        return f"{FIRST_LINE}\n{yaml.safe_dump({**known, **keys}, allow_unicode=True, sort_keys=False)}"
 
     @property
     def there(self) -> list[Path]:
@@ -47,11 +52,22 @@ class Target:
 
     @property
     def foreign(self) -> list[Path]:
-        """What exists and was not written by ``prepare``, so that it must not be replaced."""
-        ours = read_json(self.folder / INTAKE).get("written_by") == WRITTEN_BY
-        file = self.concept_file
-        mine = {self.folder: ours, file: file.is_file() and file.read_text("utf-8", "replace").startswith(FIRST_LINE)}
-        return [path for path in self.there if not mine[path]]
+        """What exists and is not as ``prepare`` wrote it, so that it must not be replaced."""
+        file, intake = self.concept_file, read_json(self.folder / INTAKE)
+        found = [] if intake.get("written_by") == WRITTEN_BY else [self.folder]
+        found += [] if found else changed(self.folder, intake.get("files", {}))
+        added_to = file.is_file() and file.read_text("utf-8", "replace").startswith(FIRST_LINE)
+        return [path for path in [*found, *([] if added_to else [file])] if path.exists()]
+
+
+def changed(folder: Path, written: Mapping[str, str]) -> list[Path]:
+    """The files of a prepared folder that somebody added or changed.
+
+    Args:
+        written: the hash of every file that ``prepare`` wrote, by its path within the folder.
+    """
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return [path for name, path in files.items() if name != INTAKE and written.get(name) != file_hash(path)]
 
 
 def write(target: Target, entries: Sequence[Entry], sheet: Image.Image, about: Mapping[str, Any]) -> None:
@@ -96,7 +112,8 @@ def fill(folder: Path, entries: Sequence[Entry], sheet: Image.Image, about: Mapp
         (folder / BOXES).write_text("\n".join([*boxes, ""]))
     sheet.save(folder / SHEET)
     photos = [told(entry, names.get(entry.file.name)) for entry in entries]
-    intake = {"schema_version": SCHEMA_VERSION, "written_by": WRITTEN_BY, **about, "photos": photos}
+    files = {path.relative_to(folder).as_posix(): file_hash(path) for path in folder.rglob("*") if path.is_file()}
+    intake = {"schema_version": SCHEMA_VERSION, "written_by": WRITTEN_BY, **about, "photos": photos, "files": files}
     write_json(folder / INTAKE, intake)
 
 

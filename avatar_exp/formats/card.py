@@ -25,7 +25,7 @@ READS = {
     "prompt": "cosine of picture and prompt in CLIP, the name left out",
     "obedience": "0: as pictures of other prompts; 1: prompts are followed as the base follows them",
     "drift": "0: the class is what it was; 1: everybody is the subject",
-    "memorisation": "share of pictures nearer to one photo than photos are to each other",
+    "memorisation": "share of pictures that copy a photo, more than prompt and subject explain",
     "diversity": "1 - mean cosine of the pictures of a prompt",
     "choice": "harmonic mean of likeness and obedience",
 }

@@ -21,16 +21,17 @@ CONTEXT = 0.6e9  # bytes that CUDA itself takes
 class Need:
     """Bytes on the GPU while a step is at its peak."""
 
-    weights: float  # of all networks, fp32, and what autocast copies of them
+    weights: float  # of all networks but for a VAE that waits elsewhere, fp32, and what autocast copies of them
     gradients: float
     moments: float
     average: float
     activations: float  # that the backward pass will want
+    scorers: float = 0.0  # embedders, fp32
 
     @property
     def total(self) -> float:
         """All of it, with CUDA's own."""
-        return CONTEXT + self.weights + self.gradients + self.moments + self.average + self.activations
+        return CONTEXT + float(sum(getattr(self, name) for name in self.__dataclass_fields__))
 
     def __str__(self) -> str:
         parts = {name: getattr(self, name) / 1e9 for name in self.__dataclass_fields__ if getattr(self, name)}
@@ -45,6 +46,7 @@ def need(
     side: int,
     moment_bytes: int,
     checkpointing: bool,
+    scorers: int = 0,
 ) -> Need:
     """The estimate for one micro-batch.
 
@@ -54,9 +56,11 @@ def need(
         side: pixels.
         moment_bytes: of the optimizer's moments, for each weight.
         checkpointing: whether activations are computed again in the backward pass.
+        scorers: bytes of the embedders that are there too.
     """
     half = components.compute_dtype != torch.float32
-    every = sum(p.numel() for module in components.modules.values() for p in module.parameters())
+    there = [module for name, module in components.modules.items() if not (components.offload and name == "vae")]
+    every = sum(p.numel() for module in there for p in module.parameters())
     used = sum(p.numel() for name in ("unet", "text_encoder") for p in components.modules[name].parameters())
     learning = sum(p.numel() for module in trained.values() for p in module.parameters() if p.requires_grad)
     seen = activations(components, rows, side, "text_encoder" in trained, checkpointing)
@@ -66,6 +70,7 @@ def need(
         moments=learning * moment_bytes,
         average=learning * FP32 if components.ema else 0,
         activations=seen * (HALF if half else FP32) * ALLOWANCE,
+        scorers=scorers,
     )
 
 

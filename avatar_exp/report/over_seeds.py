@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from avatar_exp.report.runs import Run, mapping, number
 from avatar_exp.report.settings import Setting, comparable, differing
 from avatar_exp.report.tables import NOT_KNOWN, Cell, Table, setting_cell
+from avatar_exp.scoring.choose import Candidate, rank
 
 if TYPE_CHECKING:
     from avatar_exp.scoring.intervals import Interval
@@ -102,11 +103,13 @@ def best_alike(settings: Sequence[Seeded], one: Seeded) -> int | None:
     """The place of the best setting of the same subject, as ``runs.best_of`` has it, by means; None without scores."""
     rated = []
     for place, other in enumerate(settings):
-        values, drift = other.told(other.one.metric.removeprefix("score/")), other.told("drift")
+        values, drift = other.told(other.one.metric.removeprefix("score/")), list(other.told("drift").values())
         if values and measured_alike(other.one) == measured_alike(one.one):
-            held = not drift or fmean(drift.values()) <= other.one.max_drift
-            rated.append((held, fmean(values.values()), -place))
-    return -max(rated)[2] if rated else None
+            error = stdev(drift) / math.sqrt(len(drift)) if len(drift) > 1 else math.nan
+            value = fmean(values.values())
+            means = Candidate(0, value, drift=fmean(drift) if drift else math.nan, drift_error=error)
+            rated.append((rank(means, other.one.max_drift), -place))
+    return -max(rated)[1] if rated else None
 
 
 def differences(one: Seeded, other: Seeded, name: str) -> list[float]:

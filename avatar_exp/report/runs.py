@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from avatar_exp.run_folder import RunFolder, read_lines
-from avatar_exp.scoring.choose import Candidate
+from avatar_exp.scoring.choose import Candidate, rank
 
 
 @dataclass(frozen=True)
@@ -182,10 +182,10 @@ def named(paths: Sequence[Path]) -> list[Run]:
 
 
 def best_of(runs: Sequence[Run]) -> int | None:
-    """The place of the run with the highest score of its metric; one whose class has drifted loses against the rest."""
+    """The place of the best run, as ``scoring.choose.rank`` has it; of two alike the first. None without scores."""
     known = [(place, one.candidate, one.max_drift) for place, one in enumerate(runs)]
-    rated = [(not c.drifted(most), c.value, -place) for place, c, most in known if c is not None]
-    return -max(rated)[2] if rated else None
+    rated = [(rank(candidate, most), -place) for place, candidate, most in known if candidate is not None]
+    return -max(rated)[1] if rated else None
 
 
 def mapping(value: Any) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def drifts(now: Standing, max_drift: float) -> Alarm | None:
 
 
 def copies(now: Standing, photos: Sequence[str]) -> Alarm | None:
-    """Too many pictures are nearer to a photo than photos are to each other."""
+    """Too many pictures copy a photo (see ``ClipReference.copies``)."""
     found = Counter(number for number in now.copies if number is not None)
     if not found:
         return None

@@ -20,6 +20,14 @@ class Candidate:
         return self.drift - (0.0 if math.isnan(self.drift_error) else self.drift_error) > most
 
 
+def rank(one: Candidate, max_drift: float) -> tuple[bool, float]:
+    """What of several candidates is the best, errors of the score aside: the highest score of those whose class has not
+    drifted; the least drift where every class has.
+    """
+    drifted = one.drifted(max_drift)
+    return not drifted, -one.drift if drifted else one.value
+
+
 def prefers(new: Candidate, old: Candidate | None, max_drift: float) -> bool:
     """Whether a later step is better than the best so far.
 

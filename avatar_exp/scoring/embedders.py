@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
 
+from avatar_exp.errors import UserError
 from avatar_exp.models.locate import TINY, locate, tiny_folder
 
 # What is taken for `auto` if the base does not bring its own (the built-in one does: clip/ and identity/). Each at one
@@ -28,8 +29,7 @@ class Embedder:
         Raises:
             UserError: if it is not there and cannot be fetched.
         """
-        path, _, revision = (name, "", "") if Path(name).is_dir() else name.partition("@")
-        folder = locate(path, revision=revision or None)
+        folder = folder_of(name)
         self.name, self.device, self.batch_size = name, device, batch_size
         named = (AutoConfig.from_pretrained(folder, local_files_only=True).architectures or [""])[0]
         kind = getattr(transformers, named) if named.endswith("WithProjection") else AutoModel  # Auto would drop it
@@ -64,6 +64,20 @@ class Embedder:
             output = self.model.get_text_features(**tokens)
         features: Tensor = getattr(output, "pooler_output", output).float().cpu()
         return features
+
+
+def folder_of(name: str) -> Path:
+    """Where ``name`` is, see ``Embedder``; fetched first if it is on the hub only."""
+    path, _, revision = (name, "", "") if Path(name).is_dir() else name.partition("@")
+    return locate(path, revision=revision or None)
+
+
+def weight_bytes(name: str) -> int:
+    """The size of a model's files (those taken by default hold fp32); 0 if it is not there and cannot be fetched."""
+    try:
+        return sum(file.stat().st_size for file in folder_of(name).glob("*.safetensors"))
+    except UserError:
+        return 0
 
 
 def name_of(asked: str | None, kind: str, base: str) -> str | None:

@@ -90,8 +90,9 @@ def scored(
     if identity is not None and alike is not None and clip is not None and subject.clip is not None:
         scores["choice"] = choice(identity, clip, alike, subject.clip)
         errors["choice"] = choice_error(identity, clip, alike, subject.clip)
-    count = len(set(prompts))
-    intervals |= {name: jackknifed(scores[name], error, count) for name, error in known(errors).items()}
+    asked = {"drift": of_class.identity.prompts} if of_class is not None and of_class.identity is not None else {}
+    counts = {name: len(set(asked.get(name, prompts))) for name in errors}
+    intervals |= {name: jackknifed(scores[name], error, counts[name]) for name, error in known(errors).items()}
     errors |= {name: interval.error for name, interval in intervals.items()}
     return Scored(known(scores), intervals, known(errors), each, copied, most_drifted, least_obedient)
 

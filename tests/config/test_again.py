@@ -122,12 +122,13 @@ def test_going_back_takes_back_what_came_after_the_checkpoint(run):
     assert (set(run.info["scores"]), run.info["best_step"], run.info["steps_done"]) == ({"0", "20"}, None, 20)
 
 
-def test_going_back_keeps_a_best_step_that_is_still_there(run):
+def test_going_back_keeps_the_weights_of_the_best_step_there(run):
     run.checkpoint.parent.mkdir()
     torch.save({"global_step": 20}, run.checkpoint)
-    run.update(scores={"10": {"x": 1}}, best_step=10)
+    for step in (10, 30):
+        run.incumbent(step).write_bytes(b"weights")
     go_back(run)
-    assert run.info["best_step"] == 10
+    assert set(run.incumbents) == {10}
 
 
 def test_a_run_without_a_checkpoint_cannot_go_on(run):

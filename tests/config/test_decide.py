@@ -129,6 +129,9 @@ def test_each_fault_is_named(values, says):
 
 def test_all_faults_are_found_at_once():
     assert len(faults(decided(batch_size=0, lr=-1.0, choose="x", **{"data.holdout": -1}))) == 4
+    (alone,) = faults(decided(**{"data.holdout": 1}))
+    assert "one photo says little" in alone
+    assert faults(decided(**{"data.holdout": 2})) == []
 
 
 def test_one_message_lists_every_fault():

@@ -19,14 +19,24 @@ def asked(components):
 def test_every_cheaper_setting_is_cheaper(asked):
     cheaper = asked.cheaper()
     assert set(cheaper) == {
-        "model.gradient_checkpointing=true", "optimizer=adamw8bit", "batch_size=1", "method=unet", "data.resolution=64"
+        "model.gradient_checkpointing=true", "optimizer=adamw8bit", "batch_size=1", "method.text_encoder=false",
+        "data.resolution=64", "model.offload=true",
     }  # fmt: skip
     assert all(other.need.total < asked.need.total for other in cheaper.values())
 
 
 def test_what_is_in_force_already_is_not_advised(asked):
     spared = memory.replace(asked, batch=1, moment_bytes=2, checkpointing=True, trained={"unet": asked.components.unet})
-    assert set(spared.cheaper()) == {"data.resolution=64"}
+    assert set(spared.cheaper()) == {"data.resolution=64", "model.offload=true"}
+    away = memory.replace(spared, components=memory.replace(asked.components, offload=True))
+    assert set(away.cheaper()) == {"data.resolution=64"}
+
+
+def test_scorers_and_a_vae_that_waits_elsewhere_are_counted_as_they_are(asked):
+    assert memory.replace(asked, scorers=10**9).need.total == asked.need.total + 1e9
+    vae = 4 * sum(weight.numel() for weight in asked.components.vae.parameters())
+    away = memory.replace(asked, components=memory.replace(asked.components, offload=True))
+    assert asked.need.total - away.need.total == vae
 
 
 def test_what_fits_leaves_some_memory_free(asked):

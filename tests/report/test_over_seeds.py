@@ -151,3 +151,10 @@ def test_the_page_shows_settings_where_there_are_seeds(runs, one, tmp_path):
     write_comparison([run.folder.path for run in runs if run.info["seed"] == 2], file)
     assert "Settings, over seeds" not in file.read_text()
     assert "<code>seeds=3</code>" in file.read_text()
+
+
+def test_drift_that_chance_may_have_made_is_none(one, tmp_path):
+    for seed, drift in ((1, 0.45), (2, 0.75)):  # 0.6 +- 0.15; max_drift: 0.5
+        one(f"a{seed}", "1e-6", seed, 0.9, drift=drift)
+        one(f"b{seed}", "2e-6", seed, 0.3)
+    assert over_seeds(named(sorted(tmp_path.iterdir()))).best == [0]

@@ -137,6 +137,7 @@ def test_the_best_run_has_the_highest_choice_among_those_whose_class_held(tmp_pa
     held, drifted, low = one("a", 0.6, 0.1), one("b", 0.9, 0.7), one("c", 0.3, 0.0)
     assert best_of([low, drifted, held]) == 2
     assert best_of([drifted, drifted]) == 0
+    assert best_of([drifted, one("d", 0.2, 0.6)]) == 1  # the least drift, where every class has drifted
     assert best_of([]) is None
     assert best_of([Run(held.folder, "unscored", {}, [])]) is None
 

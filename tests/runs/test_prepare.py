@@ -244,15 +244,34 @@ def test_a_folder_of_somebody_else_is_never_replaced(commands: Commands, few: Pa
     (few / "data" / "minh").mkdir(parents=True)
     (few / "data" / "minh" / "letter.txt").write_text("mine")
     ended = commands("prepare", "concept=minh", "source=few", "replace=true", cwd=few)
-    assert (ended.code, "data/minh: not written by prepare; choose another concept=" in ended.err) == (2, True)
+    assert (ended.code, "data/minh: not as prepare wrote it, and would be lost" in ended.err) == (2, True)
     assert (few / "data" / "minh" / "letter.txt").read_text() == "mine"
     (few / "data" / "conf" / "concept").mkdir(parents=True)
     (few / "data" / "conf" / "concept" / "lan.yaml").write_text("identifier: lan")
     ended = commands("prepare", "concept=lan", "source=few", "replace=true", cwd=few)
-    assert (ended.code, "concept/lan.yaml: not written by prepare" in ended.err) == (2, True)
+    assert (ended.code, "concept/lan.yaml: not as prepare wrote it" in ended.err) == (2, True)
     ended = commands("prepare", "concept=minh", "source=few", "out=squares of minh", cwd=few)
     assert ended.code == 0, ended.err
     assert yaml.safe_load((few / "data/conf/concept/minh.yaml").read_text())["instance_data_dir"] == "squares of minh"
+
+
+def test_what_the_user_added_survives_or_is_asked_about(commands: Commands, few: Path) -> None:
+    def prepare() -> Result:
+        return commands("prepare", "concept=minh", "source=few", "replace=true", cwd=few)
+
+    assert prepare().code == 0
+    file = few / "data" / "conf" / "concept" / "minh.yaml"
+    text = file.read_text() + "# mine\ninstance_prompt: portrait of {subject}\n"
+    file.write_text(text)
+    assert prepare().code == 0
+    assert file.read_text() == text
+    caption, boxes = few / "data" / "minh" / "0.txt", few / "data" / "minh" / "boxes.csv"
+    caption.write_text("{subject} laughs")
+    boxes.write_text(boxes.read_text() + "\n" if boxes.is_file() else "photo,left,top,right,bottom\n")
+    ended = prepare()
+    assert ended.code == 2
+    assert "data/minh/0.txt and data/minh/boxes.csv: not as prepare wrote it, and would be lost" in ended.err
+    assert caption.read_text() == "{subject} laughs"
 
 
 def test_all_faults_are_said_at_once_and_nothing_is_written(commands: Commands, few: Path) -> None:

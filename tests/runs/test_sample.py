@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from avatar_exp.models.load import load
 from avatar_exp.pictures import read_record
 from runs.command import Commands, Result
 
@@ -25,8 +26,9 @@ def test_a_run_is_sampled_in_its_subjects_words(commands: Commands, finished: Re
     assert (record["prompt"], record["seed"], record["model"]) == (
         "hoanganh person on the beach",
         8,
-        str(finished.run.path),
+        load(str(finished.run.pipeline)).fingerprint[:16],
     )
+    assert str(finished.run.path).encode() not in pictures[1].read_bytes()
     with Image.open(pictures[1]) as image:
         assert image.size == (128, 128)
         assert (

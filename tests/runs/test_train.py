@@ -5,11 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 
+from avatar_exp.data.concept import Concept
+from avatar_exp.models.components import Components
 from avatar_exp.pictures import read_record
 from avatar_exp.run_folder import RunFolder, read_lines
 from avatar_exp.sampling import Request
+from avatar_exp.train import learnt_from_key, photos_key
+from avatar_exp.training.module import DreamBooth
 from runs.command import BARE, KEPT, RAISE, SHORT, Commands, Result, unlike, weights
 
 PROMPTS = 8  # of conf/scoring/default.yaml
@@ -243,3 +248,28 @@ def test_samples_are_drawn_by_requests_that_carry_the_concepts_words(finished: R
     names = {"prompt", "seed", "negative_prompt", "num_inference_steps", "guidance_scale", "scheduler"}
     assert names <= set(Request.__dataclass_fields__) & set(record)
     assert "{" not in record["prompt"]
+
+
+def test_after_training_all_networks_are_brought_together_again(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lightning moves what it knows of to the CPU; on a GPU the others would stay there, and nothing could be drawn."""
+    moved: list[str] = []
+    cpu, to = DreamBooth.cpu, Components.to
+    monkeypatch.setattr(DreamBooth, "cpu", lambda self: (moved.append("apart"), cpu(self))[1])
+    monkeypatch.setattr(Components, "to", lambda self, device: (moved.append("together"), to(self, device))[1])
+    ended = commands("train", *BARE, "max_steps=1", "save=none")
+    assert ended.code == 0, ended.err
+    assert "apart" in moved
+    assert moved[-1] == "together"
+
+
+def test_what_is_learnt_from_is_more_than_the_photos(tmp_path: Path) -> None:
+    plain, weighted = (OmegaConf.create({"objective": {"face_weight": weight}}) for weight in (None, 4.0))
+    one, other = (
+        Concept(identifier="minh", instance_data_dir="data/hoanganh", instance_prompt=prompt)
+        for prompt in ("photo of {subject}", "{subject}")
+    )
+    assert photos_key([one]) == photos_key([other])
+    keys = {learnt_from_key(plain, [one]), learnt_from_key(plain, [other]), learnt_from_key(weighted, [one])}
+    assert len(keys) == 3

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -51,6 +53,14 @@ def test_every_score_is_there_and_is_its_own_formula(identity, clip):
         interval = found.intervals[name]
         assert interval.mean == pytest.approx(float(found.pictures[name].mean()), rel=1e-5)
         assert len(found.pictures[name]) == 6
+
+
+def test_the_interval_of_drift_is_by_the_prompts_of_the_class(identity, clip):
+    subject = Seen(Pictures(features(5, toward=0), PROMPTS), Pictures(features(6), PROMPTS))
+    before, of_class = (Pictures(features(seed, 5, toward=1), range(5)) for seed in (7, 8))
+    found = scored(replace(identity, class_before=before), clip, subject, Seen(of_class))
+    drift = found.intervals["drift"]
+    assert (drift.high - drift.low) / 2 == pytest.approx(2.776 * found.errors["drift"], rel=1e-3)  # 4 degrees
 
 
 def test_without_an_embedder_its_scores_are_missing_and_the_others_are_not(identity, clip):

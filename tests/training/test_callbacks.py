@@ -25,7 +25,7 @@ from avatar_exp.training.callbacks.guard import Guard
 from avatar_exp.training.callbacks.keep import Keep
 from avatar_exp.training.callbacks.metrics import Metrics, log_metrics
 from avatar_exp.training.callbacks.pictures import Pictures, grid_of
-from avatar_exp.training.callbacks.scores import Scores
+from avatar_exp.training.callbacks.scores import Scores, as_metrics
 from avatar_exp.training.run import Run, Sample
 
 
@@ -185,8 +185,27 @@ def test_a_run_that_goes_on_knows_the_best_step(run):
     run.folder.update(scores={"1": {"score/identity": 0.9}}, best_step=1)
     run.recall()
     module, callback = networks(run), Keep(run, [], "last", "score/identity", 0.2)
+    assert run.folder.info["best_step"] == 1
     scored(run, module, callback, [0.2, 0.4])
     assert run.folder.info["best_step"] == 1
+
+
+def test_a_run_that_goes_back_finds_the_weights_that_were_the_best_there(run):
+    module, callback = networks(run), Keep(run, [], "best", "score/identity", 0.2)
+    scored(run, module, callback, [0.3, 0.5, 0.1])
+    assert set(run.folder.incumbents) == {1, 2}
+    run.scores = {1: {"score/identity": 0.3}}  # back to a checkpoint of step 1
+    again = Keep(run, [], "best", "score/identity", 0.2)
+    again.load_chosen(module, 3)
+    assert run.folder.info["chosen_step"] == 1
+    assert run.components.unet.conv_in.bias[0].item() == 1.0
+
+
+def test_a_checkpoint_leaves_the_best_weights_alone(run):
+    module, callback = networks(run), Keep(run, [], "best", "score/identity", 0.2)
+    scored(run, module, callback, [0.3, 0.5, 0.1])
+    Checkpoint(run, 1)._forget()
+    assert set(run.folder.incumbents) == {2}
 
 
 def test_named_steps_are_kept_as_pipelines(run):
@@ -376,3 +395,11 @@ class TestAlarms:
         for step in (1, 2, 4):
             found = self.raised(scores, step, likeness=0.5)
         assert [(one["step"], one["kind"], one["concept"]) for one in found] == [(4, "stopped", None)]
+
+
+def test_the_error_of_a_mean_over_concepts_is_that_of_a_mean():
+    scores, errors = as_metrics(
+        [Scored({"drift": 0.2}, errors={"drift": 0.3}), Scored({"drift": 0.4}, errors={"drift": 0.4})]
+    )
+    assert scores == {"score/drift": pytest.approx(0.3)}
+    assert errors == {"score/drift": pytest.approx(0.25)}  # the root of 0.09 + 0.16, halved

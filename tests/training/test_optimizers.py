@@ -73,7 +73,7 @@ def test_eight_bit_adamw_learns_on_the_cpu_much_as_adamw_does():
     assert not torch.equal(eight[0].weight, full[0].weight)
 
 
-def test_paged_moments_make_the_same_steps():
+def test_asking_for_paged_moments_changes_no_step_where_there_is_no_gpu_to_page_from():
     plain, _, losses = train(adamw8bit, 10)
     paged, optimizer, paged_losses = train(partial(adamw8bit, paged=True), 10)
     assert optimizer.is_paged

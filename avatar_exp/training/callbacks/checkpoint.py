@@ -43,3 +43,11 @@ class Checkpoint(EverySteps):
             if trainer.is_global_zero:
                 os.replace(temporary, path)
                 self.run.folder.update(steps_done=step)
+                self._forget()
+
+    def _forget(self) -> None:
+        """Nobody goes back to before this checkpoint: of the best steps so far only the best one is still wanted."""
+        best = self.run.folder.info.get("best_step")
+        for step, file in self.run.folder.incumbents.items():
+            if step != best:
+                file.unlink()

@@ -18,15 +18,18 @@ log = logging.getLogger("avatar_exp")
 class Keep(EverySteps):
     """Keeps ``steps`` as pipelines of their own and, with ``choose: best``, the weights of the best step so far.
 
-    Best is what ``scoring.choose.prefers`` says of ``metric``; only the incumbent's weights are on disk.
+    Best is what ``scoring.choose.prefers`` says of ``metric``. Only the incumbent's weights are on disk, and those of
+    the ones before as long as a run may go back to where they were it.
     """
 
     def __init__(self, run: Run, steps: list[int], choose: str, metric: str | list[str], max_drift: float) -> None:
         super().__init__(every=1)
         self.run, self.steps, self.choose, self.max_drift = run, set(steps), choose, max_drift
         self.metric = metric if isinstance(metric, str) else "score/choice"  # several are for a sweeper to weigh
-        best = run.folder.info.get("best_step")  # of a run that goes on
-        self.best = None if best is None else self._candidate(int(best))
+        self.best: Candidate | None = None
+        for step in sorted(run.scores):  # of a run that goes on
+            if step and self._consider(step):
+                self._tell(step)
 
     def _candidate(self, step: int) -> Candidate | None:
         scores = self.run.scores.get(step, {})
@@ -46,19 +49,32 @@ class Keep(EverySteps):
                 with_average(module, lambda: write_pipeline(self.run.components, self.run.folder.kept_step(step)))
         if step not in self.run.scores:
             return
+        if self._consider(step) and self.choose == "best":
+            file = self.run.folder.incumbent(step)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            temporary = file.with_suffix(".part")
+            with_average(module, lambda: save_file(weights(module), temporary))
+            temporary.replace(file)
+        self._tell(step)
+
+    def _consider(self, step: int) -> bool:
+        """Whether a step becomes the best one so far."""
         candidate = self._candidate(step)
-        if candidate is not None and prefers(candidate, self.best, self.max_drift):
-            self.best = candidate
-            if self.choose == "best":
-                self.run.folder.incumbent.parent.mkdir(parents=True, exist_ok=True)
-                with_average(module, lambda: save_file(weights(module), self.run.folder.incumbent))
-        if self.best is not None:
-            trained = {number: values for number, values in self.run.scores.items() if number}
-            self.run.folder.update(
-                best_step=self.best.step,
-                best_reason=reason(self.best, step, self.metric, self.max_drift),
-                front=list(front(trained, "score/likeness", "score/prompt")),
-            )
+        if candidate is None or not prefers(candidate, self.best, self.max_drift):
+            return False
+        self.best = candidate
+        return True
+
+    def _tell(self, step: int) -> None:
+        """The choice as it stands at a step."""
+        if self.best is None:
+            return
+        trained = {number: values for number, values in self.run.scores.items() if number}
+        self.run.folder.update(
+            best_step=self.best.step,
+            best_reason=reason(self.best, step, self.metric, self.max_drift),
+            front=list(front(trained, "score/likeness", "score/prompt")),
+        )
 
     def load_chosen(self, module: Any, last: int) -> None:
         """Put the chosen weights into the networks: what is written as pipeline/ is what they hold.
@@ -68,9 +84,10 @@ class Keep(EverySteps):
         if module.average is not None:
             module.average.apply()
         chosen = last
-        if self.choose == "best" and self.best is not None and self.run.folder.incumbent.is_file():
+        file = self.run.folder.incumbent(self.best.step) if self.best is not None else None
+        if self.choose == "best" and self.best is not None and file is not None and file.is_file():
             chosen = self.best.step
-            stored = load_file(self.run.folder.incumbent)
+            stored = load_file(file)
             for name, parameter in module.trained.named_parameters():
                 if name in stored:
                     parameter.data.copy_(stored[name])

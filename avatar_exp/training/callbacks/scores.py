@@ -176,10 +176,13 @@ class Scores(EverySteps):
 
 
 def as_metrics(found: Sequence[Scored]) -> tuple[dict[str, float], dict[str, float]]:
-    """Scores and their standard errors, the means over concepts, as they are logged."""
+    """Scores, the means over concepts, and the standard errors of these, as they are logged."""
+    count = len(found)
+    squares = [{name: error**2 / count for name, error in one.errors.items()} for one in found]
+    errors = {name: math.sqrt(value) for name, value in mean_of(squares).items()}
     scores, errors = (
-        {f"score/{name}": round(value, 5) for name, value in mean_of(parts).items()}
-        for parts in ([one.scores for one in found], [one.errors for one in found])
+        {f"score/{name}": round(value, 5) for name, value in values.items()}
+        for values in (mean_of([one.scores for one in found]), errors)
     )
     return scores, errors
 
