@@ -1,17 +1,17 @@
 """Pictures as files and as sheets: PNG metadata, a grid of steps and prompts, a sheet of photos with their captions."""
 
 import json
-import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-ROW_TITLE = 22  # letters on a line
+ROW_TITLE = 12  # times the height of a letter: how wide the title of a row may be
 INK, PAPER, FAINT = (30, 30, 34), (255, 255, 255), (110, 110, 118)
 BAD, DOUBTFUL, GOOD = (186, 30, 40), (166, 92, 0), (24, 132, 84)
 VEIL = 0.55  # of white over what is left out of a photo
@@ -64,18 +64,18 @@ def grid(
     Args:
         cell: pixels of one picture; 512-pixel samples are shown smaller, 128-pixel ones larger.
     """
-    font = ImageFont.load_default(size=max(12, cell // 11))
-    lines = [textwrap.wrap(title, max(8, cell // (max(12, cell // 11) // 2 + 1))) or [""] for title in column_titles]
-    line_height = round(font.size * 1.3) if isinstance(font, ImageFont.FreeTypeFont) else 14
+    font = font_of(max(12, cell // 11))
+    lines = [wrapped(title, font, cell) for title in column_titles]
+    line_height = round(font.size * 1.3)
     top = gap * 2 + line_height * max((len(one) for one in lines), default=0)
-    names = [textwrap.wrap(title, ROW_TITLE) or [""] for title in row_titles]
+    names = [wrapped(title, font, round(ROW_TITLE * font.size)) for title in row_titles]
     left = gap * 2 + round(max((font.getlength(line) for name in names for line in name), default=0))
     columns = max((len(row) for row in rows), default=0)
     sheet = Image.new("RGB", (left + columns * (cell + gap), top + len(rows) * (cell + gap)), PAPER)
     pen = ImageDraw.Draw(sheet)
-    for column, wrapped in enumerate(lines):
-        for number, line in enumerate(wrapped):
-            y = top - gap - line_height * (len(wrapped) - number)
+    for column, title in enumerate(lines):
+        for number, line in enumerate(title):
+            y = top - gap - line_height * (len(title) - number)
             pen.text((left + column * (cell + gap), y), line, INK, font)
     for number, (row, name) in enumerate(zip(rows, names, strict=True)):
         y = top + number * (cell + gap)
@@ -102,13 +102,13 @@ class Cell:
 def contact_sheet(
     cells: Sequence[Cell], title: str, lines: Sequence[tuple[str, Colour]] = (), columns: int = 5, side: int = 240
 ) -> Image.Image:
-    """Photos row by row, each with its caption below; letters lose their marks, for the font has none.
+    """Photos row by row, each with its caption below.
 
     Args:
         lines: below the title of the sheet.
         side: pixels of a cell; a photo is made to fit.
     """
-    gap, large, font = side // 12, ImageFont.load_default(size=side // 10), ImageFont.load_default(size=side // 17)
+    gap, large, font = side // 12, font_of(side // 10), font_of(side // 17)
     captions = [_caption(cell, font, side) for cell in cells]
     rows = [range(start, min(start + columns, len(cells))) for start in range(0, len(cells), columns)]
     step = side // 12  # from a line of text to the next
@@ -116,9 +116,9 @@ def contact_sheet(
     top = gap + 2 * step + (len(lines) + 1) * step
     sheet = Image.new("RGB", (gap + columns * (side + gap), top + sum(heights)), PAPER)
     pen = ImageDraw.Draw(sheet)
-    pen.text((gap, gap), _plain(title), INK, large)
+    pen.text((gap, gap), title, INK, large)
     for number, (line, colour) in enumerate(lines):
-        pen.text((gap, gap + (number + 1.8) * step), _plain(line), colour, font)
+        pen.text((gap, gap + (number + 1.8) * step), line, colour, font)
     for row, height in zip(rows, heights, strict=True):
         for column, n in enumerate(row):
             left = gap + column * (side + gap)
@@ -129,21 +129,29 @@ def contact_sheet(
     return sheet
 
 
-def _caption(cell: Cell, font: Any, width: int) -> list[tuple[str, Colour]]:
-    """Title and lines, wrapped to a width in pixels; a word that is too long is cut."""
-    wrapped: list[tuple[str, Colour]] = []
-    for text, colour in ((cell.title, INK), *cell.lines):
-        line = ""
-        for word in _plain(text).split():
-            longer = f"{line} {word}".strip()
-            if line and font.getlength(longer) > width:
-                wrapped.append((line, colour))
-                longer = word
-            while font.getlength(longer) > width:
-                longer = longer[:-3] + ".."
-            line = longer
-        wrapped.append((line, colour))
-    return wrapped
+def _caption(cell: Cell, font: ImageFont.FreeTypeFont, width: int) -> list[tuple[str, Colour]]:
+    """Title and lines, wrapped to a width in pixels."""
+    return [(line, colour) for text, colour in ((cell.title, INK), *cell.lines) for line in wrapped(text, font, width)]
+
+
+def wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """The lines of a text, none wider than ``width`` pixels; a word that is too long is cut."""
+    lines, line = [], ""
+    for word in unicodedata.normalize("NFC", text).split():
+        longer = f"{line} {word}".strip()
+        if line and font.getlength(longer) > width:
+            lines.append(line)
+            longer = word
+        while len(longer) > 3 and font.getlength(longer) > width:
+            longer = longer[:-3] + ".."
+        line = longer
+    return [*lines, line]
+
+
+@cache
+def font_of(size: int) -> ImageFont.FreeTypeFont:
+    """A font that has Vietnamese letters, which Pillow's own has not, ``size`` pixels high."""
+    return ImageFont.truetype(Path(__file__).parent / "font" / "DejaVuSansCondensed-subset.ttf", size)
 
 
 def _framed(cell: Cell, side: int) -> Image.Image:
@@ -172,9 +180,3 @@ def _framed(cell: Cell, side: int) -> Image.Image:
 def _pixels(shares: Shares, size: tuple[int, int]) -> tuple[int, int, int, int]:
     left, top, right, bottom = (round(share * size[edge % 2]) for edge, share in enumerate(shares))
     return left, top, right, bottom
-
-
-def _plain(text: str) -> str:
-    """The text in the letters that Pillow's own font has."""
-    decomposed = unicodedata.normalize("NFKD", text.replace("đ", "d").replace("Đ", "D"))
-    return "".join(letter if letter.isascii() else "?" for letter in decomposed if not unicodedata.combining(letter))
