@@ -40,6 +40,7 @@ def drawing(curves: Mapping[str, Sequence[tuple[int, float]]]) -> str:
     for step in sorted({step for curve in curves.values() for step, _ in curve}):
         x, y = place(step, 0)
         parts.append(f'<text x="{x:.0f}" y="{y + 18:.0f}" text-anchor="middle">{step or "base"}</text>')
+    parts.append(f'<text x="{LEFT + WIDTH:.0f}" y="{TOP + HEIGHT + 36:.0f}" text-anchor="end">training steps</text>')
     for number, (name, curve) in enumerate(curves.items()):
         title, color = CURVES[name]
         path = "L".join("{:.1f} {:.1f}".format(*place(*point)) for point in curve)

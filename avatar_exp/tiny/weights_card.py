@@ -35,7 +35,7 @@ trained on.
 
 `psnr` in dB, of whole pictures and inside the face box; `right_caption_of_32` and `right_person_of_32` are shares
 (chance 0.03); `held_out_error` is the squared error of the predicted noise (untrained: about 1).
-{about}{judged}"""
+{judged}{about}"""
 JUDGED = """
 ## Does it obey, are its faces whole?
 
@@ -47,9 +47,16 @@ the base (`python -m benchmarks.judge`; on held-out round trips it is right in:
 | of the samples | measured | target | the judge, on round trips of true pictures |
 |---|---|---|---|
 {rows}
-
+{by_eye}
 A face is whole if two eyes, nose and mouth are there and lie within 5 px of where one face has them. The kernel
-distance is KID's (times 1000), in the features of `clip/`, to {reference} held-out pictures.
+distance is KID's (times 1000; lower is nearer, and as an unbiased estimate it may fall below 0), in the features of
+`clip/`, to {reference} held-out pictures.
+"""
+BY_EYE = """\
+| by eye, "a whole, pleasant portrait" | {pleasant:.2f} | >= {target:.2f} | |
+
+By eye: a second pair of eyes, which did not know what it looked at, called {good} of {count} "a whole, pleasant
+portrait", {borderline} borderline, {bad} neither. {remark}
 """
 DREAMBOOTH = """
 ## Does DreamBooth work on it?
@@ -102,6 +109,8 @@ def judged(found: Mapping[str, Any]) -> str:
         rows.append(f"| {name.replace('_', ' ')} | {value:.2f} | {wanted} | {found['round trips'][name]:.2f} |")
     right = ", ".join(f"{name.replace('_', ' ')} {share:.1%}" for name, share in found["right"].items())
     rest = {key: found[key] for key in ("count", "sampler", "reference")}
+    seen = found.get("by eye")
+    rest["by_eye"] = "" if seen is None else BY_EYE.format(pleasant=seen["good"] / seen["count"], **seen)
     return JUDGED.format(rows="\n".join(rows), right=right, **rest)
 
 
@@ -138,6 +147,13 @@ def dreambooth(found: Mapping[str, Any]) -> str:
     return DREAMBOOTH.format(count=len(people), attributes=attributes, **shown, **rest, **tables)
 
 
+def read(file: Path) -> dict[str, Any]:
+    """Measured figures; with what was counted by eye, which no command can."""
+    by_eye = file.with_name("by_eye.json")
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found | ({"by eye": json.loads(by_eye.read_text())} if by_eye.is_file() else {})
+
+
 def card(record: Mapping[str, Any], out: Path) -> str:
     """The text of README.md.
 
@@ -157,9 +173,9 @@ def card(record: Mapping[str, Any], out: Path) -> str:
         hardware=record["hardware"],
         megabytes=megabytes(out),
         rows="\n".join(rows),
-        about=f"\n{record['about']}\n" if "about" in record else "",
+        about=f"\n## About this set\n\n{record['about']}\n" if "about" in record else "",
         judged="".join(
-            table(json.loads(file.read_text()))
+            table(read(file))
             for table, file in ((judged, out / "judged.json"), (dreambooth, out / "dreambooth.json"))
             if file.is_file()
         ),
