@@ -22,7 +22,7 @@ from avatar_exp.sampling import Request, denoise, sample
 ROOT = Path(__file__).parents[1]
 PHOTO = ROOT / "data" / "hoanganh" / "09.png"
 CELL = 128
-SEEDS = (1, 2, 3, 4)
+SEEDS = (5, 6, 7, 8)
 PROMPT = "photo of person with curly red hair and round glasses in the snow"
 
 
@@ -72,7 +72,7 @@ def noising(base: Components) -> Image.Image:
 def denoising(base: Components) -> Image.Image:
     """From noise to a picture in 24 steps: the latents on the way, decoded."""
     side, seen = base.resolution, list[Image.Image]()
-    request = Request(PROMPT, seed=3, height=side, width=side)
+    request = Request(PROMPT, 8, guidance_scale=4, scheduler="EulerAncestralDiscrete", height=side, width=side)
     steps = (0, 3, 6, 9, 12, 17, 23)
     denoise(base, [request], watch=lambda step, latents: seen.append(decoded(base, latents)) if step in steps else None)
     return grid([seen], ["24 steps"], [f"after step {step + 1}" for step in steps], cell=CELL)
@@ -99,7 +99,7 @@ def conditioning(base: Components) -> Image.Image:
 
 def guidance(base: Components) -> Image.Image:
     """One prompt, guided less and more; 0 is the prediction without the prompt, 1 the one with it."""
-    scales = (0.0, 1.0, 4.0, 7.5)
+    scales = (0.0, 1.0, 4.0, 7.5, 20.0)
     return rows_of(base, [(f"guidance {scale:g}", PROMPT if scale else "", max(scale, 1.0)) for scale in scales])
 
 
