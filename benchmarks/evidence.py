@@ -24,7 +24,19 @@ from avatar_exp.tiny import world
 from avatar_exp.tiny.bench import write_json
 from benchmarks.dreambooth import FAST, LEARNING_RATE, STEPS
 from benchmarks.markdown import table
-from benchmarks.subject import NAME, Found, Tools, drift, likeness, obedience, tools_of, trained
+from benchmarks.subject import (
+    NAME,
+    Found,
+    Rates,
+    Tools,
+    base_rates,
+    corrected_mean,
+    drift,
+    likeness,
+    obedience,
+    tools_of,
+    trained,
+)
 
 TEST = tuple(range(910001, 910009))
 FAST_RATE = f"lr={FAST * LEARNING_RATE:g}"
@@ -43,6 +55,7 @@ class State:
     step: int
     scores: Mapping[str, float]
     attributes: float  # share of the subject's attributes that are right
+    corrected: float  # the same with chance taken out, so that people with rare and with usual attributes compare
     backgrounds: float  # share of the backgrounds that were asked for
 
     @property
@@ -81,13 +94,14 @@ def truth(tools: Tools, weights: str, person: world.Identity) -> Found:
     return [*of_subject, *obeying], {**alike, **obeyed}
 
 
-def states(tools: Tools, setting: str, seed: int) -> list[State]:
+def states(tools: Tools, setting: str, seed: int, rates: Rates) -> list[State]:
     """The scored steps of a person's run, judged."""
     scores = info_of(tools, setting, seed)["scores"]
     found = []
     for step in sorted(int(step) for step in scores if step != "0"):
         seen = looked(tools, setting, seed, step, truth)
-        found.append(State(step, scores[str(step)], fmean(seen["attributes"].values()), seen["backgrounds"]))
+        values = fmean(seen["attributes"].values()), corrected_mean(world.identity(seed), seen["attributes"], rates)
+        found.append(State(step, scores[str(step)], *values, seen["backgrounds"]))
     return found
 
 
@@ -107,14 +121,20 @@ def correlation(one: Sequence[float], other: Sequence[float]) -> float:
     return float(torch.corrcoef(pair)[0, 1])
 
 
-def likeness_against_truth(people: Mapping[int, Sequence[State]], score: str = "score/likeness") -> dict[str, float]:
-    """Mean rank correlation within a person; and over all, the mean of each state over people taken off first."""
+def likeness_against_truth(
+    people: Mapping[int, Sequence[State]], score: str = "score/likeness", truth: str = "attributes"
+) -> dict[str, float]:
+    """Mean rank correlation within a person; and over all, the mean of each state over people taken off first.
+
+    Args:
+        truth: ``attributes`` or ``corrected``.
+    """
     within = [
-        correlation([one.scores[score] for one in found], [one.attributes for one in found])
+        correlation([one.scores[score] for one in found], [getattr(one, truth) for one in found])
         for found in people.values()
     ]
     assert len({len(found) for found in people.values()}) == 1, "every person must have been judged at the same steps"
-    table = torch.tensor([[[one.scores[score], one.attributes] for one in found] for found in people.values()])
+    table = torch.tensor([[[one.scores[score], getattr(one, truth)] for one in found] for found in people.values()])
     rest = (table - table.mean(0, keepdim=True)).reshape(-1, 2)
     return {"within": fmean(within), "pooled": correlation(rest[:, 0].tolist(), rest[:, 1].tolist())}
 
@@ -138,8 +158,9 @@ def of_likeness(of: Runs, people: Sequence[int]) -> Iterator[Sequence[object]]:
     """Table 1."""
     together = {seed: [*of["default"][seed], *of["over-trained"][seed]] for seed in people}
     for score in ("score/likeness", "score/identity", "score/identity_clip"):
-        found = likeness_against_truth(together, score)
-        yield score.partition("/")[2], f"{found['within']:.2f}", f"{found['pooled']:.2f}"
+        plain, corrected = (likeness_against_truth(together, score, truth) for truth in ("attributes", "corrected"))
+        found = (plain["within"], plain["pooled"], corrected["within"], corrected["pooled"])
+        yield score.partition("/")[2], *(f"{value:.2f}" for value in found)
 
 
 def of_choice(tools: Tools, of: Runs, people: Sequence[int]) -> Iterator[Sequence[object]]:
@@ -179,8 +200,9 @@ def of_alarms(tools: Tools, people: Sequence[int]) -> Iterator[Sequence[object]]
 
 def report(tools: Tools, people: Sequence[int]) -> None:
     """Train, judge, print."""
-    of = {setting: {seed: states(tools, setting, seed) for seed in people} for setting in SCORED}
-    measure = ("score", "within a person", "pooled, the states' means taken off")
+    rates = base_rates(tools)
+    of = {setting: {seed: states(tools, setting, seed, rates) for seed in people} for setting in SCORED}
+    measure = ("score", "within a person", "pooled, the states' means taken off", "within, chance taken out", "pooled")
     table("1. Does `likeness` know who it is? Rank correlation with the truth", measure, of_likeness(of, people))
     regret = ("setting", "rule", "regret", "more than the choice's", "worse, better than the choice")
     table("2. The choice of a step", regret, of_choice(tools, of, people))

@@ -115,6 +115,7 @@ def draw(weights: str, texts: Sequence[str], first_seed: int) -> list[Image.Imag
     return [picture for picture, _ in sample(parts, requests, batch_size=16)]
 
 
+Rates = dict[str, dict[str, float]]  # shares by attribute and value
 Found = tuple[list[Image.Image], dict[str, Any]]  # pictures, and what was measured of them
 
 
@@ -160,7 +161,7 @@ def seen(name: str, said: dict[str, list[str]]) -> list[str]:
     return [value for value, hat in zip(said[name], said["hat"], strict=True) if name != "hair" or hat == "none"]
 
 
-def base_rates(tools: Tools) -> dict[str, dict[str, float]]:
+def base_rates(tools: Tools) -> Rates:
     """How often the base's own pictures of "person" have each value of each attribute."""
     said, _ = readings(tools.judge, tools.of_base())
     return {
@@ -174,15 +175,25 @@ def corrected(accuracy: float, rate: float) -> float:
     return (accuracy - rate) / (1 - rate) if rate < 1 else float("nan")
 
 
-def row(person: world.Identity, figures: dict[str, Any], rates: dict[str, dict[str, float]]) -> dict[str, Any]:
+def chances(person: world.Identity, rates: Rates) -> dict[str, float]:
+    """How often the base's pictures have each attribute of a person."""
+    return {name: rates[name].get(getattr(person, name), 0.0) for name in OF_A_PERSON}
+
+
+def corrected_mean(person: world.Identity, attributes: dict[str, float], rates: Rates) -> float:
+    """Of the shares of right attributes."""
+    return corrected(fmean(attributes.values()), fmean(chances(person, rates).values()))
+
+
+def row(person: world.Identity, figures: dict[str, Any], rates: Rates) -> dict[str, Any]:
     """One line of a table: what was measured, with chance taken out of the attributes."""
-    chance = {name: rates[name].get(getattr(person, name), 0.0) for name in OF_A_PERSON}
+    chance = chances(person, rates)
     each = {name: corrected(figures["attributes"][name], chance[name]) for name in OF_A_PERSON if chance[name] < 0.5}
     worst = min(each, key=each.__getitem__)
     return {
         "person": person.seed,
         "step": figures["step"],
-        "corrected": corrected(fmean(figures["attributes"].values()), fmean(chance.values())),
+        "corrected": corrected_mean(person, figures["attributes"], rates),
         "worst": worst,
         "worst corrected": each[worst],
         **{name: value for name, value in figures.items() if name not in ("attributes", "step")},

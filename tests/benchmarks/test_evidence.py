@@ -12,7 +12,7 @@ def test_rank_correlation_is_spearmans():
 
 
 def state(step, likeness, attributes, backgrounds=1.0):
-    return State(step, {"score/likeness": likeness}, attributes, backgrounds)
+    return State(step, {"score/likeness": likeness}, attributes, attributes, backgrounds)
 
 
 def test_a_score_that_only_knows_the_step_is_worth_nothing_once_steps_are_taken_off():
