@@ -36,3 +36,13 @@ def test_the_functions_it_names_are_in_the_files_it_links_to():
     for names, file in re.findall(r"((?:`\w+`(?:, | and )?)+) in\s+\[[^\]]*\]\(\.\./([^)]+\.py)\)", TEXT):
         code = (DOCS.parent / file).read_text()
         assert all(f"def {name}(" in code for name in re.findall(r"`(\w+)`", names)), (names, file)
+
+
+def test_the_picture_of_the_readme_has_photos_above_a_run_and_its_command_exists(finished):
+    spec = importlib.util.spec_from_file_location("readme_grid", DOCS / "readme_grid.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sheet = module.readme_grid(finished.run.path)
+    with Image.open(finished.run.grid) as grid:
+        assert sheet.width > grid.width - module.CELL
+        assert sheet.height > grid.height + module.CELL
