@@ -87,7 +87,7 @@ def test_the_report_reads_the_run_folder_only():
     own = {name: found for name, found in OWN.items() if part(name) == "report"}
     assert parts_imported(set().union(*own.values())) <= {"report", "run_folder", "pictures", "scoring", "errors"}
     scoring = {one for found in own.values() for one in found if one.startswith("avatar_exp.scoring.")}
-    assert {one.split(".")[2] for one in scoring} <= {"choose", "intervals"}
+    assert {one.split(".")[2] for one in scoring} <= {"alarms", "choose", "intervals"}
 
 
 def test_pictures_are_pillow_only():

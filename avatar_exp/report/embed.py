@@ -96,7 +96,12 @@ def jpeg(image: Image.Image) -> bytes:
 def thumbnail(file: Path, cell: int = 96) -> str | None:
     """One picture as a ``data:`` address; None if it cannot be read."""
     shown = small(file, cell)
-    return None if shown is None else "data:image/jpeg;base64," + base64.b64encode(jpeg(shown)).decode()
+    return None if shown is None else as_data(shown)
+
+
+def as_data(image: Image.Image) -> str:
+    """A picture as a ``data:`` address."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg(image)).decode()
 
 
 def side(file: Path) -> int:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from avatar_exp.report.embed import LEAST_BYTES, MOST_STEPS, Sheets, sheets, steps_to_show
 from avatar_exp.report.runs import Picture, Run
+from avatar_exp.report.verdicts import best_word
 
 
 def gallery(runs: Sequence[Run], beside: Path, budget: int) -> tuple[dict[str, Any], Sheets]:
@@ -39,6 +40,7 @@ def gallery(runs: Sequence[Run], beside: Path, budget: int) -> tuple[dict[str, A
             {
                 "name": run.name,
                 "best": run.best_step,
+                "word": best_word(run),
                 "from": quote(os.path.relpath(run.folder.path.resolve(), beside.resolve()).replace(os.sep, "/")) + "/",
                 "sheets": [
                     {

@@ -2,11 +2,12 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
+from avatar_exp.report.numbers import possible, shown, span
 from avatar_exp.report.runs import Run, mapping, number
 from avatar_exp.report.settings import Setting, comparable, differing
 from avatar_exp.report.tables import NOT_KNOWN, Cell, Table, setting_cell
@@ -53,12 +54,12 @@ def over_seeds(runs: Sequence[Run]) -> OverSeeds | None:
         return None
     names = [name for name in SCORES if any(one.told(name) for one in settings)]
     titles = [(name, "") for name in (*keys, "seeds")]
-    rows = [_row(one, len(one.runs), [list(one.told(name).values()) for name in names]) for one in settings]
+    rows = [_row(one, len(one.runs), {name: list(one.told(name).values()) for name in names}) for one in settings]
     best = [best_alike(settings, one) for one in settings]
     compared = [name for name in COMPARED if name in names]
     pairs = [(one, settings[other]) for one, other in zip(settings, best, strict=True) if other is not None]
     less = [
-        _row(one, len({*one.runs} & {*other.runs}), [differences(one, other, name) for name in compared], "+")
+        _row(one, len({*one.runs} & {*other.runs}), {name: differences(one, other, name) for name in compared}, "+")
         for one, other in pairs
         if one is not other
     ]
@@ -134,18 +135,17 @@ def over_runs(values: Sequence[float]) -> "Interval":
     return jackknifed(fmean(values), stdev(values) / math.sqrt(len(values)), len(values))
 
 
-def _row(one: Seeded, seeds: int, scores: Sequence[Sequence[float]], sign: str = "") -> list[Cell]:
-    return [*map(setting_cell, one.values), Cell(str(seeds), seeds), *(mean_cell(each, seeds, sign) for each in scores)]
+def _row(one: Seeded, seeds: int, scores: Mapping[str, Sequence[float]], sign: str = "") -> list[Cell]:
+    cells = (mean_cell(name, each, seeds, sign) for name, each in scores.items())
+    return [*map(setting_cell, one.values), Cell(str(seeds), seeds), *cells]
 
 
-def mean_cell(values: Sequence[float], seeds: int, sign: str = "") -> Cell:
+def mean_cell(name: str, values: Sequence[float], seeds: int, sign: str = "") -> Cell:
     """A mean over runs and its interval; and of how many runs it is, where not every seed has the score."""
     if not values:
         return Cell(NOT_KNOWN)
     found = over_runs(values)
-    mean, low, high = (
-        f"{value:{sign}.3f}".replace("-", "\N{MINUS SIGN}") for value in (found.mean, found.low, found.high)
-    )
-    notes = [f"{low} \N{HORIZONTAL ELLIPSIS} {high}"] if len(values) > 1 else []
+    ends = possible(name, found.low, found.high, found.mean, of_two=bool(sign))
+    notes = [span(name, *ends, sign)] if len(values) > 1 else []
     notes += [f"of {len(values)}"] if len(values) < seeds else []
-    return Cell(mean, found.mean, ", ".join(notes))
+    return Cell(shown(name, found.mean, sign), found.mean, ", ".join(notes))

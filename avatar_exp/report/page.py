@@ -1,33 +1,37 @@
 """One self-contained page of one run or of several: tables, pictures, curves, front, differences, commands."""
 
-import os
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from avatar_exp.report.embed import thumbnail
+from avatar_exp.report.details import details
 from avatar_exp.report.gallery import gallery
+from avatar_exp.report.numbers import shown
 from avatar_exp.report.over_seeds import over_seeds
 from avatar_exp.report.pairs import paired
 from avatar_exp.report.plots import HEIGHT, WIDTH, Plot, curves, scatter
-from avatar_exp.report.runs import Run, best_of, dicts, mapping, named, number, read_run
+from avatar_exp.report.runs import Run, best_of, named, number, read_run
 from avatar_exp.report.tables import duration, runs_table, steps_table
 from avatar_exp.run_folder import write_atomically
 from avatar_exp.scoring.choose import front
 
+log = logging.getLogger("avatar_exp")
+
 # Bytes of a page's pictures: a report stays under 3 MB, a comparison under 20 MB.
 REPORT_BUDGET, COMPARISON_BUDGET = 2_300_000, 17_500_000
 LIKENESS, PROMPT = "score/likeness", "score/prompt"
-CURVES = (
+FIRST_CURVES = (  # those that a step is chosen by
     (LIKENESS, "0: the base, 1: the photos"),
-    (PROMPT, "CLIP-T, the name left out"),
     ("score/obedience", "0: as for other prompts, 1: as the base"),
     ("score/drift", "0: the class as it was, 1: the subject"),
     ("score/choice", "harmonic mean of likeness and obedience"),
+)
+MORE_CURVES = (
+    (PROMPT, "CLIP-T, the name left out"),
     ("score/memorisation", "share of pictures that copy a photo"),
     ("score/diversity", "1 \N{MINUS SIGN} cosine within a prompt"),
     ("train/loss_instance", ""),
@@ -53,12 +57,15 @@ def write_report(path: Path) -> Path:
     return run.folder.report
 
 
-def write_comparison(paths: Sequence[Path], file: Path) -> Path:
+def write_comparison(paths: Sequence[Path], file: Path) -> Path | None:
     """Write the page that compares the runs at ``paths``.
 
     Returns:
-        The file.
+        The file; None where there is no run to compare, and so no page.
     """
+    if not paths:
+        log.warning("no run has begun: there is nothing to compare, and no %s", file)
+        return None
     write_atomically(file, page(named(paths), file.parent, COMPARISON_BUDGET))
     return file
 
@@ -73,8 +80,9 @@ def page(runs: Sequence[Run], beside: Path, budget: int) -> str:
         lstrip_blocks=True,
     )
     environment.filters["duration"] = duration
+    environment.filters["score"] = lambda value, name="": shown(name, value)
     best, one = best_of(runs), runs[0] if len(runs) == 1 else None
-    shown, sheets = gallery(runs, beside, budget)
+    grids, sheets = gallery(runs, beside, budget)
     return environment.get_template("page.html").render(
         runs=runs,
         one=one,
@@ -82,13 +90,14 @@ def page(runs: Sequence[Run], beside: Path, budget: int) -> str:
         title=title(runs),
         table=steps_table(one) if one else runs_table(runs),
         seeded=over_seeds(runs),
-        gallery={**shown, "start": start(runs, best, shown["steps"])},
+        gallery={**grids, "start": start(runs, best, grids["steps"])},
         sheets=sheets,
-        plots=plots(runs),
+        first_plots=plots(runs, FIRST_CURVES),
+        more_plots=plots(runs, MORE_CURVES + (CURVES_OF_ONE if one else ())),
         scatter=likeness_against_prompt(runs),
         front=[(runs[run], run, step, point) for run, step, point in unbeaten(runs)],
         pairs=pairs(runs, best),
-        details=[details(run, beside) for run in runs],
+        details=[details(run, beside, own_page=one is not None) for run in runs],
         size=(WIDTH, HEIGHT),
     )
 
@@ -104,10 +113,10 @@ def start(runs: Sequence[Run], best: int | None, steps: Sequence[int]) -> int:
     return told if told in steps and told is not None else max(steps, default=0)
 
 
-def plots(runs: Sequence[Run]) -> list[Plot]:
-    """A plot for each metric that any run has at two steps; of a single run with its intervals."""
+def plots(runs: Sequence[Run], metrics: Sequence[tuple[str, str]]) -> list[Plot]:
+    """A plot for each metric (and note) that any run has at two steps; of a single run with its intervals."""
     drawn: list[Plot] = []
-    for metric, note in CURVES + (CURVES_OF_ONE if len(runs) == 1 else ()):
+    for metric, note in metrics:
         points = {place: points_of(run, metric) for place, run in enumerate(runs)}
         if metric.startswith("train/lr") and len({value for one in points.values() for _, value in one}) == 1:
             continue  # a constant is in the config
@@ -157,43 +166,3 @@ def pairs(runs: Sequence[Run], best: int | None) -> dict[str, Any]:
         "second": 1 if first == 0 else 0,
         "pairs": found,
     }
-
-
-def details(run: Run, beside: Path) -> dict[str, Any]:
-    """What is said of a run below the pictures: how it went, what it warned of, how to repeat it."""
-    base, versions = mapping(run.info.get("base")), mapping(run.info.get("versions"))
-    alarms = [
-        {
-            "step": one.get("step"),
-            "text": one.get("text") or one.get("kind") or "",
-            "picture": thumbnail(run.folder.path / str(one["picture"])) if one.get("picture") else None,
-            "file": link(run.folder.path / str(one["picture"]), beside) if one.get("picture") else None,
-        }
-        for one in run.alarms
-    ]
-    words = {"error": "error", "reason": "best_reason", "notice": "notice", "command": "command"}
-    return {
-        **{name: str(run.info.get(key) or "") for name, key in words.items()},
-        "alarms": alarms,
-        "again": ", ".join(said_again(run)),
-        "base": base.get("path"),
-        "report": link(run.folder.report, beside) if run.folder.report.is_file() else None,
-        "phases": [(name, seconds) for name, seconds in run.phase_seconds.items() if seconds >= 0.05],
-        "longest": max(run.phase_seconds.values(), default=0),
-        "intake": dicts(run.info.get("intake")),
-        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
-        "commit": str(run.info.get("git_commit") or "")[:10],
-    }
-
-
-def said_again(run: Run) -> list[str]:
-    """The scores on fresh seeds that a reader wants first."""
-    names = [name for name in (LIKENESS, PROMPT, "score/choice") if name in run.again]
-    values = {name: f"{name.removeprefix('score/')} {run.again[name][0]:.3f}" for name in names}
-    errors = {name: f" \N{PLUS-MINUS SIGN} {error:.3f}" if (error := run.again[name][1]) else "" for name in names}
-    return [values[name] + errors[name] for name in names]
-
-
-def link(file: Path, beside: Path) -> str:
-    """A file's address from the page."""
-    return quote(os.path.relpath(file.resolve(), beside.resolve()).replace(os.sep, "/"))

@@ -7,7 +7,6 @@ from itertools import combinations
 from statistics import fmean
 
 from avatar_exp.report.runs import Run, number
-from avatar_exp.run_folder import read_lines
 
 COMPARED = ("score/identity", "score/prompt")  # of yes and no, as memorisation, no honest interval is known
 MOST_FOR_ALL = 12  # runs of which every pair is compared; of more, each only with the best
@@ -36,14 +35,9 @@ def paired(runs: Sequence[Run], best: int | None) -> dict[tuple[int, int], list[
     return {(first, second): differences(own(first), own(second)) for first, second in pairs}
 
 
-def picture_scores(run: Run) -> dict[Asked, Mapping[str, float]]:
+def picture_scores(run: Run) -> Mapping[Asked, Mapping[str, float]]:
     """Each picture's own scores at the step that stands for the run."""
-    found: dict[Asked, Mapping[str, float]] = {}
-    for row in read_lines(run.folder.picture_scores):
-        if row.get("step") == run.told_step and "prompt" in row and "seed" in row:
-            values = {name: value for name in COMPARED if (value := number(row.get(name))) is not None}
-            found[str(row["prompt"]), int(row["seed"])] = values
-    return found
+    return {} if run.told_step is None else run.of_pictures.get(run.told_step, {})
 
 
 def differences(

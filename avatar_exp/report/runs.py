@@ -8,7 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from avatar_exp.report.numbers import possible
 from avatar_exp.run_folder import RunFolder, read_lines
+from avatar_exp.scoring.alarms import HINTS
 from avatar_exp.scoring.choose import Candidate, rank
 
 
@@ -89,11 +91,14 @@ class Run:
         return max([int(number(self.info.get("steps_done")) or 0), *logged])
 
     def interval(self, step: int, name: str) -> tuple[float, float] | None:
-        """The 95 % interval of a score at a step."""
+        """The 95 % interval of a score at a step, no further than the score can go."""
         ends = mapping(by_step(self.info.get("intervals")).get(step)).get(name)
         known = [number(end) for end in ends] if isinstance(ends, list) and len(ends) == 2 else []
         low, high = known or (None, None)
-        return None if low is None or high is None else (low, high)
+        value = self.scores.get(step, {}).get(name)
+        if low is None or high is None or value is None:
+            return None
+        return possible(name.removeprefix("score/"), low, high, value)
 
     def error(self, step: int, name: str) -> float | None:
         """The standard error of a score at a step."""
@@ -113,7 +118,12 @@ class Run:
     @property
     def alarms(self) -> list[dict[str, Any]]:
         """What the run warned of: step, kind, text, and a picture that shows it."""
-        return dicts(self.info.get("alarms"))
+        return [one for one in dicts(self.info.get("alarms")) if one.get("kind") not in HINTS]
+
+    @property
+    def hints(self) -> list[dict[str, Any]]:
+        """The same of what is no fault."""
+        return [one for one in dicts(self.info.get("alarms")) if one.get("kind") in HINTS]
 
     @property
     def concepts(self) -> list[str]:
@@ -132,6 +142,23 @@ class Run:
             one = Picture(str(prompt or ""), seed if isinstance(seed, int) else 0, file)
             found.setdefault(step, {})[one.prompt, one.seed] = one
         return {step: list(found[step].values()) for step in sorted(found)}
+
+    @cached_property
+    def of_pictures(self) -> dict[int, dict[tuple[str, int], dict[str, float]]]:
+        """Each sample's own scores: by step, then by prompt and seed."""
+        found: dict[int, dict[tuple[str, int], dict[str, float]]] = {}
+        for row in read_lines(self.folder.picture_scores):
+            step, prompt, seed = (row.get(key) for key in ("step", "prompt", "seed"))
+            if isinstance(step, int) and isinstance(seed, int) and prompt is not None:
+                known = {name: value for name in row if (value := number(row[name])) is not None}
+                found.setdefault(step, {})[str(prompt), seed] = known
+        return found
+
+    def copied(self, step: int) -> tuple[int, int] | None:
+        """How many of how many samples of a step are near-copies of a photo; None where that is not known."""
+        flags = [own.get("score/memorisation") for own in self.of_pictures.get(step, {}).values()]
+        known = [flag for flag in flags if flag is not None]
+        return (round(sum(known)), len(known)) if known else None
 
     @cached_property
     def config(self) -> str:

@@ -1,7 +1,7 @@
 """What the runs were given, and in which of it they differ."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from avatar_exp.report.runs import Run, mapping
@@ -16,6 +16,7 @@ class Setting:
 
     text: str
     typed: bool
+    short: str = ""  # of a path: as much of its end as tells it from the other runs'
 
 
 def differing(runs: Sequence[Run]) -> tuple[list[str], list[list[Setting]]]:
@@ -28,7 +29,24 @@ def differing(runs: Sequence[Run]) -> tuple[list[str], list[list[Setting]]]:
         for key in keys
     }  # fmt: skip
     kept = [key for key, cells in columns.items() if len({comparable(cell.text) for cell in cells}) > 1]
+    columns = {key: shortened(columns[key]) for key in kept}
     return kept, [[columns[key][place] for key in kept] for place in range(len(runs))]
+
+
+def shortened(cells: Sequence[Setting]) -> list[Setting]:
+    """The values of a key; paths among them with their last part, or as many of their last parts as differ."""
+    paths = {
+        cell.text: [part for part in cell.text.strip("'\"").split("/") if part] for cell in cells if is_path(cell.text)
+    }
+    longest = max(map(len, paths.values()), default=0)
+    ends = ({text: "/".join(parts[-count:]) for text, parts in paths.items()} for count in range(1, longest + 1))
+    short = next((found for found in ends if len(set(found.values())) == len(paths)), {})
+    return [replace(cell, short=short.get(cell.text, "")) for cell in cells]
+
+
+def is_path(text: str) -> bool:
+    """Whether a value is a path, and not a model's ``owner/name``."""
+    return text.strip("'\"").startswith(("/", "~", "./", "../")) or text.count("/") > 1
 
 
 def given_to(run: Run) -> tuple[dict[str, str], list[str]]:

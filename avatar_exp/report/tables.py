@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from avatar_exp.report.numbers import plus_minus, shown, span
 from avatar_exp.report.runs import Run
 from avatar_exp.report.settings import Setting, differing
+from avatar_exp.report.verdicts import best_word
 
 # In the order of the questions that they answer: the subject? obedient? which? everybody? copied? all the same?
 SCORES = (
@@ -30,6 +32,7 @@ class Cell:
     sort: float | str | None = None  # None: sorted last
     note: str = ""  # small, below
     kind: str = ""  # a CSS class
+    full: str = ""  # where the text is short for something
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def steps_table(run: Run) -> Table:
     rows = [
         [
             Cell(
-                str(step) if step else "base", step, "best" if step == run.best_step else "",
+                str(step) if step else "base", step, best_word(run) if step == run.best_step else "",
                 "best" if step == run.best_step else "",
             ),
             *(score_cell(run, step, name) for name in names),
@@ -90,7 +93,8 @@ def short(embedder: str) -> str:
 
 def setting_cell(setting: Setting) -> Cell:
     """A value that a run was given; faint if it was not typed."""
-    return Cell(setting.text or NOT_KNOWN, sortable(setting.text), kind="" if setting.typed else "faint")
+    kind, full = "" if setting.typed else "faint", setting.text if setting.short else ""
+    return Cell(setting.short or setting.text or NOT_KNOWN, sortable(setting.text), kind=kind, full=full)
 
 
 def score_names(scores: "Iterable[Iterable[str]]") -> list[str]:
@@ -104,12 +108,14 @@ def score_cell(run: Run, step: int | None, name: str) -> Cell:
     value = None if step is None else run.scores.get(step, {}).get(f"score/{name}")
     if step is None or value is None:
         return Cell(NOT_KNOWN)
+    if name == "memorisation" and (copied := run.copied(step)):
+        return Cell(f"{copied[0]} of {copied[1]}", value)
     note = ""
     if interval := run.interval(step, f"score/{name}"):
-        note = f"{interval[0]:.2f} \N{HORIZONTAL ELLIPSIS} {interval[1]:.2f}"
+        note = span(name, *interval)
     elif error := run.error(step, f"score/{name}"):
-        note = f"\N{PLUS-MINUS SIGN} {error:.3f}"
-    return Cell(f"{value:.3f}", value, note)
+        note = plus_minus(name, error)
+    return Cell(shown(name, value), value, note)
 
 
 def alarm_count(run: Run) -> str:
@@ -123,14 +129,15 @@ def again_cell(run: Run) -> Cell:
     if "score/choice" not in run.again:
         return Cell(NOT_KNOWN)
     value, error = run.again["score/choice"]
-    return Cell(f"{value:.3f}", value, f"\N{PLUS-MINUS SIGN} {error:.3f}" if error else "")
+    return Cell(shown("choice", value), value, plus_minus("choice", error))
 
 
 def step_cell(run: Run) -> Cell:
     """The step whose scores are told."""
     if run.told_step is None:
         return Cell(NOT_KNOWN)
-    best = "best" if run.told_step == run.best_step else "" if run.best_step is None else f"best {run.best_step:,}"
+    word = best_word(run)
+    best = word if run.told_step == run.best_step else "" if run.best_step is None else f"{word} {run.best_step:,}"
     return Cell(f"{run.told_step:,}", run.told_step, best)
 
 

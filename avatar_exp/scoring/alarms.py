@@ -1,4 +1,4 @@
-"""What can go wrong while a subject is learnt, and when it can be said with some certainty. Each is said once a run."""
+"""What can go wrong while a subject is learnt, when it is sure, and what to do about it. Each is said once a run."""
 
 import math
 from collections import Counter
@@ -9,6 +9,7 @@ SURE = 3.0  # standard errors, which are of few prompts; and a run is looked at 
 COPIED = 0.25  # of the pictures of a step, of one photo, or twice that of any: by chance a few lie near a photo
 IGNORED = 0.5  # of the way from the base's obedience down to pictures of other prompts
 MUCH_LONGER = 2.0  # times the steps that the best likeness took
+HINTS = frozenset({"stopped"})  # kinds that are no fault
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,17 @@ class Alarm:
     kind: str  # drift | copies | ignored | stopped
     text: str
     picture: int | None = None
+    photo: str | None = None  # that was copied most
 
 
 def drifts(now: Standing, max_drift: float) -> Alarm | None:
     """The class has surely moved towards the subject by more than a chosen step may."""
     if not now.drift - SURE * now.drift_error > max_drift:
         return None
-    text = f"the class drifts: {now.drift:.2f} of the way to the subject (at most {max_drift:g} is fine)"
+    text = (
+        f"others turn into the subject: drift {now.drift:.2f}, at most {max_drift:g} is fine: an earlier step, or more "
+        "prior pictures (prior.count) or weight (prior.weight)"
+    )
     return Alarm(now.step, "drift", text, now.most_drifted)
 
 
@@ -49,31 +54,38 @@ def copies(now: Standing, photos: Sequence[str]) -> Alarm | None:
     if not found:
         return None
     photo, times = found.most_common(1)[0]
-    if times <= COPIED * len(now.copies) and found.total() <= 2 * COPIED * len(now.copies):
+    copied, drawn = found.total(), len(now.copies)
+    if times <= COPIED * drawn and copied <= 2 * COPIED * drawn:
         return None
-    text = f"samples copy {photos[photo]} ({times} of {found.total()} copies among {len(now.copies)} pictures)"
-    return Alarm(now.step, "copies", text, list(now.copies).index(photo))
+    of_one = f"{'all' if times == copied else times} of them of {photos[photo]}"
+    text = f"{copied} of {drawn} pictures are near-copies of photos, {of_one}: train shorter, or add photos"
+    return Alarm(now.step, "copies", text, list(now.copies).index(photo), photos[photo])
 
 
 def ignored(now: Standing) -> Alarm | None:
     """Prompts have lost half of their hold, and surely some of it."""
     if not now.obedience + SURE * now.obedience_error < 1 or now.obedience >= IGNORED:
         return None
-    text = f"prompts are being ignored: they hold {now.obedience:.0%} as well as with the base"
+    hold = f"{100 * max(now.obedience, 0):.0f} %"
+    text = f"prompts hold {hold} as well as with the base: an earlier step, or a lower learning rate"
     return Alarm(now.step, "ignored", text, now.least_obedient)
 
 
 def stopped(likeness: Mapping[int, tuple[float, float]]) -> Alarm | None:
     """Training has taken twice as long as up to a step, and no later one (of two or more) is better by its error.
 
+    A hint, and none while the newest step is the best one.
+
     Args:
         likeness: of each scored step, with its standard error.
     """
     now = max(likeness, default=0)
+    if not likeness or all(likeness[now][0] > value for step, (value, _) in likeness.items() if step != now):
+        return None
     for step in sorted(likeness):
         later = [value for other, (value, _) in likeness.items() if other > step]
         if step and len(later) > 1 and now >= MUCH_LONGER * step and max(later) <= sum(likeness[step]):
-            return Alarm(now, "stopped", f"likeness has stopped rising since step {step}")
+            return Alarm(now, "stopped", f"likeness has stopped rising since step {step}: fewer steps may do")
     return None
 
 

@@ -44,14 +44,22 @@ def prefers(new: Candidate, old: Candidate | None, max_drift: float) -> bool:
     return new.value > old.value + (0.0 if math.isnan(new.error) else new.error)
 
 
-def reason(chosen: Candidate, last: int, metric: str, max_drift: float) -> str:
-    """Why that step, for people."""
+def reason(chosen: Candidate, later: Sequence[Candidate], metric: str, max_drift: float) -> str:
+    """Why that step and none of the ``later`` ones, for people."""
     if chosen.drifted(max_drift):
         return f"the class drifted at every step ({chosen.drift:.2f} here, more than {max_drift:g}): the least drift"
-    name = metric.removeprefix("score/")
-    sure = "" if math.isnan(chosen.error) else f" (standard error {chosen.error:.3f})"
-    later = "; no later step is better by more than its error" if chosen.step != last else ""
-    return f"{name} {chosen.value:.3f}{sure}{later}"
+    why = f"{metric.removeprefix('score/')} {_with_error(chosen)}"
+    if not later:
+        return why
+    best = max(later, key=lambda one: one.value)
+    if best.value <= chosen.value:
+        return f"{why}; no later step scores higher"
+    but = f"but its class drifted ({best.drift:.2f})" if best.drifted(max_drift) else "so it is not surely better"
+    return f"{why}; step {best.step} scores {_with_error(best)}, {but}"
+
+
+def _with_error(one: Candidate) -> str:
+    return f"{one.value:.3f}" + ("" if math.isnan(one.error) else f" \N{PLUS-MINUS SIGN} {one.error:.3f}")
 
 
 def front(scores: Mapping[int, Mapping[str, float]], one: str, other: str) -> Sequence[int]:

@@ -226,6 +226,11 @@ def test_the_page_of_one_run_shows_all_its_steps(window, runs):
     window.look(1200, 900)
     window.open(write_report(runs / "a10"))
     assert window.js(STEPS) == ["0", "10", "20"]
+    word = "document.querySelector('tr.star th b').dataset.word"
+    assert window.js(word) == "least bad"  # 3 of its 4 pictures are copies
+    assert not window.js("document.querySelector('#more-curves').open")
+    window.click("#more-curves summary")
+    assert window.js("document.querySelector('#more-curves .plot').getBoundingClientRect().height") > 50
     window.click("#every")
     assert window.js(STEPS) == ["10"]
     window.look(360, 740)

@@ -59,10 +59,10 @@ def test_a_row_a_setting(runs):
     assert [title for title, _ in means.titles] == ["lr", "seeds", "likeness", "choice", "drift"]
     assert [(cell.text, cell.sort) for cell in column(means, "lr")] == [(lr, float(lr)) for lr in CHOICE]
     assert [cell.sort for cell in column(means, "seeds")] == [3, 3, 2]
-    assert [cell.text for cell in column(means, "choice")] == ["0.400", "0.570", "0.200"]
-    assert column(means, "likeness")[0].note == "0.076 … 0.324"  # 0.2 -+ t * 0.05 / sqrt(3)
-    assert column(means, "choice")[2].note == "−1.071 … 1.471"  # of two runs
-    assert [cell.note for cell in column(means, "drift")] == ["0.100 … 0.100"] * 3
+    assert [cell.text for cell in column(means, "choice")] == ["0.40", "0.57", "0.20"]
+    assert column(means, "likeness")[0].note == "0.08 … 0.32"  # 0.2 -+ t * 0.05 / sqrt(3)
+    assert column(means, "choice")[2].note == "0.00 … 1.00"  # of two runs, and cut to what is possible
+    assert [cell.note for cell in column(means, "drift")] == ["0.10 … 0.10"] * 3
 
 
 def test_settings_are_compared_with_the_best_seed_by_seed(runs):
@@ -74,8 +74,8 @@ def test_settings_are_compared_with_the_best_seed_by_seed(runs):
     assert first.sort == pytest.approx((-0.22 - 0.11 - 0.18) / 3)
     spread = math.sqrt(sum((d + 0.17) ** 2 for d in (-0.22, -0.11, -0.18)) / 2)
     low, high = (-0.17 + sign * T_2 * spread / 3**0.5 for sign in (-1, 1))
-    assert (first.text, first.note) == ("−0.170", f"−{-low:.3f} … −{-high:.3f}")
-    assert (last.text, last.note) == ("−0.395", "−1.856 … +1.066")  # -0.51 and -0.28: -0.395 -+ t * 0.115
+    assert (first.text, first.note) == ("−0.17", f"−{-low:.2f} … −{-high:.2f}")
+    assert (last.text, last.note) == ("−0.40", "−1.00 … +1.00")  # -0.51 and -0.28: -0.395 -+ t * 0.115
 
 
 def test_a_setting_whose_class_drifted_is_not_the_best(one, tmp_path):
@@ -93,8 +93,8 @@ def test_only_what_both_have_is_compared(one, tmp_path):
     _, (first, second) = seeded(named(sorted(tmp_path.iterdir())))
     assert differences(first, second, "choice") == [pytest.approx(0.2)]  # seed 3
     found = over_seeds(named(sorted(tmp_path.iterdir())))
-    assert column(found.means, "likeness")[0].note == "0.250 … 0.250, of 2"
-    assert [(cell.text, cell.note) for cell in column(found.differences, "choice")] == [("−0.200", "")]
+    assert column(found.means, "likeness")[0].note == "0.25 … 0.25, of 2"
+    assert [(cell.text, cell.note) for cell in column(found.differences, "choice")] == [("−0.20", "")]
     assert column(found.differences, "seeds")[0].sort == 1
 
 
@@ -138,7 +138,7 @@ def test_every_subject_has_its_own_best(one, tmp_path):
     found = over_seeds(named(sorted(tmp_path.iterdir())))
     assert found.best == [1, 2]
     assert [cell.text for cell in column(found.differences, "lr")] == ["1e-6", "2e-6"]
-    assert [cell.text for cell in column(found.differences, "choice")] == ["−0.100", "−0.100"]
+    assert [cell.text for cell in column(found.differences, "choice")] == ["−0.10", "−0.10"]
 
 
 def test_the_page_shows_settings_where_there_are_seeds(runs, one, tmp_path):
@@ -146,7 +146,7 @@ def test_the_page_shows_settings_where_there_are_seeds(runs, one, tmp_path):
     write_comparison([run.folder.path for run in runs], file)
     html = file.read_text()
     assert html.index('id="table"') < html.index('id="settings"') < html.index('id="pictures"')
-    for text in ("Settings, over seeds", "Bold: the best.", "Minus the best", "−0.170", 'href="#settings"'):
+    for text in ("Settings, over seeds", "Bold: the best.", "Minus the best", "−0.17", 'href="#settings"'):
         assert text in html, text
     write_comparison([run.folder.path for run in runs if run.info["seed"] == 2], file)
     assert "Settings, over seeds" not in file.read_text()

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from avatar_exp.report.page import COMPARISON_BUDGET, REPORT_BUDGET, write_comparison, write_report
+from avatar_exp.report.page import COMPARISON_BUDGET, REPORT_BUDGET, page, write_comparison, write_report
 from avatar_exp.run_folder import RunFolder, write_atomically
 
 ODD = "</script><b>ảnh</b> \"'&"
@@ -44,15 +44,50 @@ def test_a_report_shows_what_the_run_holds(run):
     )  # fmt: skip
     html = report(run)
     for text in (
-        ">finished<", "Best step 20", "choice 0.5", "python -m avatar_exp.train lr=1e-6", "2 min 05 s", "12.5 s",
+        ">finished<", "Least bad step 20", "choice 0.5", "python -m avatar_exp.train lr=1e-6", "2 min 05 s", "12.5 s",
         "max_drift: 0.5", "torch 2.13.0", "07.jpg", "face too small", "only drawn faces", "samples copy photo 07",
-        "On fresh seeds: choice 0.457 ± 0.050",
-        "0.11 … 0.22", "± 0.032",
+        "On fresh seeds: choice 0.46 ± 0.05",
+        "0.111 … 0.222", "± 0.03",
     ):  # fmt: skip
         assert text in html, text
     assert 'src="data:image/jpeg;base64,' in html  # the alarm's picture
     assert data(html, "gallery")["steps"] == [0, 10, 20]
     assert not list(run.path.glob(".report*"))
+
+
+def test_the_header_says_what_the_run_was_given(run):
+    write_atomically(
+        run.resolved,
+        "lr: 4.0e-06\nmodel:\n  lr_scale: 250.0\n  lora_lr_scale: 25.0\nbatch_size: 4\naccumulate_grad_batches: 1\n",
+    )
+    run.update(photo_count=12, git_commit="0123456789abcdef")
+    head, _, rest = report(run).partition("</header>")
+    for fact in ("tiny", "lr 4e-6 (× 250 = 0.001)", "20 steps", "12 photos", "batch 4", "2 min 05 s"):
+        assert f"<span>{fact}</span>" in head, fact
+    assert "0123456789" not in head
+    assert "commit 0123456789" in rest
+    write_atomically(
+        run.resolved, "lr: 1.0e-04\nmodel:\n  lr_scale: 250.0\n  lora_lr_scale: 25.0\nmethod:\n  rank: 8\n"
+    )
+    assert "lr 0.0001 (× 25 = 0.0025)" in report(run)
+
+
+def test_a_report_answers_in_words(run):
+    head = report(run).partition("</header>")[0]
+    assert head.count('<tr class="') == 3  # no obedience in these runs
+    for word in ("Is it the subject?", "Did others stay themselves?", "Did it only copy?", "at most 0.5"):
+        assert word in head, word
+    assert re.search(r"<b>(✓ good|\? doubtful|✗ bad)</b>", head)
+
+
+def test_what_a_step_is_chosen_by_comes_first_and_the_rest_is_folded(run):
+    html = report(run)
+    shown, _, folded = html.partition('<details id="more-curves"')
+    for title in ("likeness", "drift", "choice"):
+        assert f"<b>{title}</b>" in shown, title
+    for title in ("prompt", "memorisation", "loss instance"):
+        assert f"<b>{title}</b> <small>" in folded, title
+    assert 'aria-label="likeness against prompt of every scored step"' in shown
 
 
 def test_a_report_has_no_table_of_runs_and_no_pairs(run):
@@ -79,7 +114,7 @@ def test_the_best_run_is_compared_with_the_first_and_the_slider_begins_at_its_st
     second.update(best_step=10, scores=scores)
     html = comparison(sweep)
     assert "<b>Highest choice</b>" in html
-    assert "001_lr-2e-6, step 10: 5.000" in html
+    assert "001_lr-2e-6, step 10: 5.00" in html
     assert {key: data(html, "pairs-data")[key] for key in ("first", "second")} == {"first": 1, "second": 0}
     assert data(html, "gallery")["start"] == 10
 
@@ -178,6 +213,23 @@ def test_runs_without_anything_to_compare_still_have_a_page(tmp_path):
     html = comparison(tmp_path)
     assert "2 failed" in html
     assert '<svg class="plot' not in html
+
+
+def test_of_no_run_there_is_no_page(tmp_path, caplog):
+    file = tmp_path / "compare.html"
+    with caplog.at_level("WARNING", "avatar_exp"):
+        assert write_comparison([], file) is None
+    assert not file.exists()
+    assert f"no {file}" in caplog.text
+    assert "0 runs" in page([], tmp_path, COMPARISON_BUDGET)
+
+
+def test_paths_are_short_in_the_table_and_whole_in_their_title(tmp_path, made):
+    for name in "ab":
+        made(tmp_path / name, overrides=[f"concept.instance_data_dir=/a/long/way/{name}/photos"])
+    html = comparison(tmp_path)
+    assert ' title="/a/long/way/b/photos">b/photos</td>' in html
+    assert "concept.<wbr>instance_<wbr>data_<wbr>dir" in html
 
 
 def test_subjects_that_differ_share_columns(tmp_path, made):

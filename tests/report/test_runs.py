@@ -5,7 +5,7 @@ import pytest
 from avatar_exp.errors import UserError
 from avatar_exp.report.find import find_runs
 from avatar_exp.report.runs import Run, best_of, named, read_run
-from avatar_exp.report.settings import Setting, differing
+from avatar_exp.report.settings import Setting, differing, shortened
 from avatar_exp.report.tables import duration, runs_table, steps_table
 from avatar_exp.run_folder import RunFolder, append_line, write_atomically
 
@@ -122,6 +122,29 @@ def test_what_was_not_typed_is_shown_as_it_was_in_force(tmp_path):
     assert [cell.text for cell in cells[2]] == ["1e-06", "sd15", "(removed)", "simple"]
 
 
+@pytest.mark.parametrize(
+    ("values", "short"),
+    [
+        (["/a/b/910001", "/a/b/910004"], ["910001", "910004"]),
+        (["/a/one/photos", "'/b/two/photos'", "c d"], ["one/photos", "two/photos", ""]),
+        (["stable-diffusion-v1-5/stable-diffusion-v1-5", "/models/mine"], ["", "mine"]),
+        (["1e-6", "2e-6"], ["", ""]),
+    ],
+)
+def test_a_path_is_shortened_to_what_tells_it_from_the_others(values, short):
+    assert [one.short for one in shortened([Setting(value, True) for value in values])] == short
+
+
+def test_copies_are_counted(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.update(scores={"20": {"score/memorisation": 0.5}, "30": {"score/memorisation": 0.5}})
+    for seed in range(4):
+        append_line(folder.picture_scores, {"step": 20, "prompt": "p", "seed": seed, "score/memorisation": seed % 2})
+    run = read_run(tmp_path, "x")
+    assert (run.copied(20), run.copied(30)) == ((2, 4), None)
+    assert [row[1].text for row in steps_table(run).rows] == ["2 of 4", "0.50"]
+
+
 def test_overrides_of_a_run_that_died_early_come_from_hydra(tmp_path):
     dead = RunFolder(tmp_path / "dead")
     write_atomically(dead.overrides, "- lr=4e-6\n- seed=2\n")
@@ -150,7 +173,7 @@ def test_the_table_of_runs(tmp_path, made):
                       "total", "prior", "steps"]  # fmt: skip
     row = dict(zip(titles, table.rows[1], strict=True))
     assert (row["lr"].text, row["lr"].sort) == ("2e-6", 2e-6)
-    assert (row["prompt"].note, row["choice"].note, row["drift"].note) == ("0.11 … 0.22", "± 0.032", "")
+    assert (row["prompt"].note, row["choice"].note, row["drift"].note) == ("0.111 … 0.222", "± 0.03", "")
     assert row["prompt"].sort == runs[1].scores[20]["score/prompt"]
     assert (row["total"].text, row["prior"].sort, row["steps"].text) == ("2 min 05 s", 12.5, "20")
 
@@ -168,7 +191,7 @@ def test_scores_on_fresh_seeds_stand_beside_those_that_chose(tmp_path, made):
     )
     table = runs_table(runs)
     column = table.titles.index(("choice", "fresh seeds"))
-    assert [(row[column].text, row[column].note) for row in table.rows] == [("0.400", "± 0.050"), ("–", "")]
+    assert [(row[column].text, row[column].note) for row in table.rows] == [("0.40", "± 0.05"), ("–", "")]
     assert ("choice", "fresh seeds") not in runs_table(runs[1:]).titles
 
 

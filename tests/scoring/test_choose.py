@@ -41,16 +41,33 @@ def test_an_unknown_drift_is_no_drift():
     assert best_of([0.3, 0.6], drifts=[math.nan, math.nan]) == 2
 
 
+CHOSEN = Candidate(4, 0.71, 0.04, 0.1)
+
+
 @pytest.mark.parametrize(
-    ("chosen", "says"),
+    ("chosen", "later", "says"),
     [
-        (Candidate(4, 0.71, 0.04, 0.1), "choice 0.710 (standard error 0.040); no later step is better"),
-        (Candidate(8, 0.71), "choice 0.710"),
-        (Candidate(4, 0.71, 0.04, 0.9), "the class drifted at every step (0.90 here"),
+        (CHOSEN, [], "choice 0.710 ± 0.040"),
+        (Candidate(8, 0.71), [Candidate(9, 0.71)], "choice 0.710; no later step scores higher"),
+        (
+            CHOSEN,
+            [Candidate(6, 0.789, 0.141), Candidate(8, 0.75, 0.1)],
+            "choice 0.710 ± 0.040; step 6 scores 0.789 ± 0.141, so it is not surely better",
+        ),
+        (
+            CHOSEN,
+            [Candidate(8, 0.9, 0.01, 0.5)],
+            "choice 0.710 ± 0.040; step 8 scores 0.900 ± 0.010, but its class drifted (0.50)",
+        ),
+        (
+            Candidate(4, 0.71, 0.04, 0.9),
+            [Candidate(6, 0.8, 0.01, 0.95)],
+            "the class drifted at every step (0.90 here, more than 0.2): the least drift",
+        ),
     ],
 )
-def test_the_reason_says_what_counted(chosen, says):
-    assert reason(chosen, 8, "score/choice", 0.2).startswith(says)
+def test_the_reason_says_what_counted(chosen, later, says):
+    assert reason(chosen, later, "score/choice", 0.2) == says
 
 
 def test_the_front_holds_what_nothing_beats_in_both():

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from torch import nn
 
+from avatar_exp.config.weights import is_pipeline
 from avatar_exp.data.concept import Concept
 from avatar_exp.errors import UserError
-from avatar_exp.formats.diffusers_folder import is_pipeline
 from avatar_exp.models.load import load
 from avatar_exp.models.trainable import Average
 from avatar_exp.pictures import read_record, save_picture

@@ -52,6 +52,7 @@ if (grids) {
   const say = row => {
     row.sheet = sheetAt(row.run, row.step ?? gallery.steps[slider.value]);
     const [name, told] = row.element.querySelectorAll("th b, th span"), at = row.sheet ? named(row.sheet.step) : "no pictures yet";
+    name.dataset.word = row.run.word;
     name.textContent = every.checked && names.length === 1 ? at : row.run.name;
     told.textContent = [every.checked && names.length === 1 ? "" : at, row.sheet?.told].filter(Boolean).join(" \u00b7 ");
     row.element.dataset.step = row.sheet?.step ?? "";

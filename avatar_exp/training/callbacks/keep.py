@@ -70,9 +70,12 @@ class Keep(EverySteps):
         if self.best is None:
             return
         trained = {number: values for number, values in self.run.scores.items() if number}
+        later = [
+            one for number in sorted(trained) if self.best.step < number <= step and (one := self._candidate(number))
+        ]
         self.run.folder.update(
             best_step=self.best.step,
-            best_reason=reason(self.best, step, self.metric, self.max_drift),
+            best_reason=reason(self.best, later, self.metric, self.max_drift),
             front=list(front(trained, "score/likeness", "score/prompt")),
         )
 

@@ -14,7 +14,7 @@ from avatar_exp.data.photos import crop_square, open_photo
 from avatar_exp.pictures import open_picture, save_picture
 from avatar_exp.run_folder import append_line
 from avatar_exp.sampling import draw_all, stored_pictures
-from avatar_exp.scoring.alarms import Standing, alarms, stopped
+from avatar_exp.scoring.alarms import HINTS, Standing, alarms, stopped
 from avatar_exp.scoring.scorer import Against, Drawn, Scorer, scorer
 from avatar_exp.scoring.step import Scored, mean_of
 from avatar_exp.training.callbacks.every import EverySteps
@@ -158,7 +158,7 @@ class Scores(EverySteps):
             raised.append({**asdict(no_gain), "concept": None})
         fresh = [one for one in raised if one["step"] == step and (one["kind"], one["concept"]) not in said]
         for one in fresh:
-            log.warning("ALARM, step %d: %s", step, one["text"])
+            log.warning("%s, step %d: %s", "note" if one["kind"] in HINTS else "ALARM", step, one["text"])
         if fresh:
             self.run.folder.update(alarms=[one for one in raised if one["step"] != step] + fresh)
 
