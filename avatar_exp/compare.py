@@ -44,14 +44,22 @@ def where(wanted: Sequence[str], paths: Sequence[Path], config: DictConfig) -> P
 
 
 def summary(runs: "Sequence[Run]") -> list[str]:
-    """A line a run, in columns."""
-    titles = ["run", "status", "best step", "likeness", "prompt", "choice"]
+    """A line a run, in columns: its scores at the step whose weights it keeps, which is named."""
+    titles = ["run", "status", "step", "likeness", "prompt", "choice"]
     rows = [titles]
     for run in runs:
         scores = [f"{run.told[name]:.3f}" if name in run.told else "-" for name in map("score/{}".format, titles[3:])]
-        rows.append([run.name, run.status, "-" if run.best_step is None else str(run.best_step), *scores])
+        rows.append([run.name, run.status, step_told(run), *scores])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def step_told(run: "Run") -> str:
+    """``150 (best)``, or ``600 (best: 150)``."""
+    if run.told_step is None:
+        return "-"
+    best = "" if run.best_step is None else " (best)" if run.told_step == run.best_step else f" (best: {run.best_step})"
+    return f"{run.told_step}{best}"
 
 
 def main() -> None:

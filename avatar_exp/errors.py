@@ -15,3 +15,8 @@ def raise_all(title: str, faults: Sequence[str]) -> None:
     """Raise one UserError that lists every fault found; do nothing if there is none."""
     if faults:
         raise UserError("\n".join([title, *(f"  - {fault}" for fault in faults)]))
+
+
+def counted(count: int, thing: str) -> str:
+    """``1 photo``, ``2 photos``."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

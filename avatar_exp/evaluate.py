@@ -13,9 +13,10 @@ from avatar_exp.config.decide import check_torchvision
 from avatar_exp.config.machine import import_quietly
 from avatar_exp.config.sampler import KEYS, scoring_of, settle_sampler
 from avatar_exp.config.start import Origin, start
-from avatar_exp.errors import UserError, raise_all
+from avatar_exp.config.weights import base_to_load, named_run, weights_to_load
+from avatar_exp.errors import UserError, counted, raise_all
 from avatar_exp.run_folder import RunFolder, append_line, write_json
-from avatar_exp.sample import load_components, weights_to_load
+from avatar_exp.sample import load_components
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -34,7 +35,7 @@ HIGHER_IS_BETTER = {"drift": False, "memorisation": False}
 
 def job(config: DictConfig, origin: Origin) -> None:
     """Draw by the base and by the trained weights, score, write and print."""
-    run = RunFolder(Path(config.run))
+    run = named_run(config)
     settle_sampler(config, run)
     if config.face_crop is None:
         config.face_crop = scoring_of(run).get("face_crop", False)  # runs from before there was this key have none
@@ -46,7 +47,7 @@ def job(config: DictConfig, origin: Origin) -> None:
     from avatar_exp.scoring.scorer import Drawn, scorer
 
     phases = Phases()
-    weights, base = weights_to_load(run, str(config.step)), base_to_load(config, run)
+    weights, base = weights_to_load(run, str(config.step)), base_of(config, run)
     concept = subject_of(config, run)
     prompts = protocol(config, base["path"], concept)
     numbers = [number for number in range(len(prompts)) for _ in range(config.num_images_per_prompt)]
@@ -83,7 +84,7 @@ def faults(config: DictConfig) -> list[str]:
     return found
 
 
-def base_to_load(config: DictConfig, run: RunFolder) -> dict[str, Any]:
+def base_of(config: DictConfig, run: RunFolder) -> dict[str, Any]:
     """The arguments of ``models.load.load`` for the base that the weights began as.
 
     Raises:
@@ -95,7 +96,7 @@ def base_to_load(config: DictConfig, run: RunFolder) -> dict[str, Any]:
         raise UserError(
             f"run={run.path} is not a run of train, so its base is not known; name it: base=tiny, or a hub id"
         )
-    return weights_to_load(run, "0")
+    return base_to_load(run)
 
 
 def subject_of(config: DictConfig, run: RunFolder) -> "Concept":
@@ -225,7 +226,8 @@ def write(
     log.info("\n%s\n", table(rows))
     for name, embedder in by.names.items():
         log.info("%-26s by %s", name, embedder)
-    log.info("%d pictures of %d prompts, and scores.json, in %s", len(images), len(by_prompt), folder)
+    drawn, prompts = counted(len(images), "picture"), counted(len(by_prompt), "prompt")
+    log.info("%s of %s, and scores.json, in %s", drawn, prompts, folder)
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:

@@ -12,9 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from avatar_exp.config.decide import check_torchvision
 from avatar_exp.config.machine import import_quietly
 from avatar_exp.config.start import Origin, start
+from avatar_exp.config.weights import named_run, weights_to_load
 from avatar_exp.errors import UserError, raise_all
 from avatar_exp.run_folder import RunFolder, make_exclusively, read_json, safe_name, timestamp, whole_folder
-from avatar_exp.sample import weights_to_load
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +53,7 @@ class Export:
 
 def job(config: DictConfig, origin: Origin) -> None:
     """Find the weights, write them whole or not at all, and say where they are and how they are used."""
-    run = RunFolder(Path(config.run))
+    run = named_run(config)
     raise_all("this cannot be exported:", faults(config))
     check_torchvision()
     import_quietly()

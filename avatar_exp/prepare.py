@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from avatar_exp.config.conf import conf_dir
 from avatar_exp.config.start import Origin, start
-from avatar_exp.errors import UserError, raise_all
+from avatar_exp.errors import UserError, counted, raise_all
 from avatar_exp.progress import Phases
 from avatar_exp.run_folder import safe_name
 
@@ -30,7 +30,7 @@ def job(config: DictConfig, origin: Origin) -> None:
 
     target = target_of(config)
     found = faults(config, target)
-    raise_all(f"{len(found)} thing(s) to mend before photos can be prepared:", found)
+    raise_all(f"{counted(len(found), 'thing')} to mend before photos can be prepared:", found)
     entries, remarks = looked_at(config)
     log.info("%s\n", "\n".join(table(entries)))
     for remark in remarks:
@@ -131,7 +131,7 @@ def looked_at(config: DictConfig) -> tuple[list["Entry"], list[str]]:
         remarks.append(f"no face is found, so squares are upper-centre ({BOXES} says where; faces=false: do not look)")
     count, (low, high) = len([entry for entry in entries if entry.taken]), RECOMMENDED_PHOTOS
     if not low <= count <= high:
-        remarks.append(f"{count} photos; {low}-{high} are recommended")
+        remarks.append(f"{counted(count, 'photo')}; {low}-{high} are recommended")
     return entries, remarks
 
 

@@ -12,7 +12,8 @@ from avatar_exp.config.decide import check_torchvision, chosen_precision
 from avatar_exp.config.machine import import_quietly
 from avatar_exp.config.sampler import settle_sampler
 from avatar_exp.config.start import Origin, start
-from avatar_exp.errors import UserError, raise_all
+from avatar_exp.config.weights import named_run, weights_to_load
+from avatar_exp.errors import UserError, counted, raise_all
 from avatar_exp.run_folder import RunFolder, append_line
 
 if TYPE_CHECKING:
@@ -24,13 +25,13 @@ log = logging.getLogger("avatar_exp")
 
 def job(config: DictConfig, origin: Origin) -> None:
     """Draw every prompt, write the PNGs and their sheet."""
-    run = RunFolder(Path(config.run))
+    run = named_run(config)
     settle_sampler(config, run)
     raise_all("this cannot be drawn:", faults(config))
     check_torchvision()
     import_quietly()
+    prompts = [_filled(prompt, config, run) for prompt in asked_prompts(config)]
     weights = weights_to_load(run, str(config.step))
-    prompts = [_filled(prompt, config, run) for prompt in asked_prompts(config, run)]
     components = load_components(weights, config.precision)
     side = components.resolution
     from avatar_exp.sampling import Request
@@ -62,68 +63,35 @@ def faults(config: DictConfig) -> list[str]:
     return found
 
 
-def weights_to_load(run: RunFolder, step: str) -> dict[str, Any]:
-    """The arguments of ``models.load.load``: the folder of ``step``, or for step 0 the base that the run began with.
-
-    Raises:
-        UserError: if the weights are not there.
-    """
-    if step == "0" and run.resolved.is_file():
-        return {key: value for key, value in OmegaConf.load(run.resolved).model.items() if key != "_target_"}
-    return {"path": str(weights_folder(run, step))}
-
-
-def weights_folder(run: RunFolder, step: str) -> Path:
-    """Where the weights are: ``run`` itself if it is a diffusers folder, else what the run kept of ``step``.
-
-    Raises:
-        UserError: if they are not there.
-    """
-    from avatar_exp.formats.diffusers_folder import is_pipeline
-
-    if is_pipeline(run.path):
-        return run.path
-    info = run.info
-    kept = sorted(int(folder.name.rpartition("_")[2]) for folder in run.path.glob("pipeline_step_*"))
-    chosen, best = info.get("chosen_step"), info.get("best_step")
-    if step == "last" and info.get("steps_done") != chosen:
-        step = str(info.get("steps_done"))
-    if step in ("best", "last") or step == str(chosen):
-        folder = run.pipeline
-        if step == "best" and best != chosen and best in kept:
-            folder = run.kept_step(best)
-        elif step == "best" and best not in (chosen, None):
-            log.info(
-                "step %s, which the run chose; its best score was at step %s, not kept (choose=best)", chosen, best
-            )
-    else:
-        folder = run.kept_step(int(step)) if step.isdigit() else run.path / "none"
-    if not is_pipeline(folder):
-        steps = [f"{info['chosen_step']} (chosen)"] if is_pipeline(run.pipeline) and "chosen_step" in info else []
-        there = ", ".join([*steps, *map(str, kept)]) or "none"
-        why = info.get("weights_removed") or f"status: {info.get('status', 'not a run')}"
-        raise UserError(
-            f"run={run.path} step={step}: no weights are there ({why}). "
-            f"Steps kept: {there}. keep_steps=[100,200] keeps more; a diffusers folder can be named too."
-        )
-    return folder
-
-
-def asked_prompts(config: DictConfig, run: RunFolder) -> Sequence[str]:
+def asked_prompts(config: DictConfig) -> Sequence[str]:
     """The prompts that were named, or those that every run is pictured with.
 
     Raises:
-        UserError: if the file of prompts cannot be read.
+        UserError: if the file of prompts cannot be read, or one has a placeholder that is not known.
     """
-    asked = [config.prompt] if config.prompt else []
-    asked += list(config.prompts)
-    if config.prompts_file:
-        try:
-            lines = Path(config.prompts_file).read_text().splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"prompts_file={config.prompts_file}: {error}") from error
-        asked += [line.strip() for line in lines if line.strip()]
-    return asked or list(OmegaConf.load(conf_dir() / "scoring" / "default.yaml").prompts)
+    from avatar_exp.data.concept import placeholder_faults
+
+    asked = {"prompt": [config.prompt] if config.prompt else [], "prompts": list(config.prompts)}
+    asked["prompts_file"] = lines_of(config.prompts_file) if config.prompts_file else []
+    raise_all("this cannot be drawn:", [fault for one in asked.items() for fault in placeholder_faults(*one)])
+    return [prompt for one in asked.values() for prompt in one] or list(
+        OmegaConf.load(conf_dir() / "scoring" / "default.yaml").prompts
+    )
+
+
+def lines_of(file: str) -> list[str]:
+    """The prompts in a file, one a line.
+
+    Raises:
+        UserError: if it is not there, or no text.
+    """
+    try:
+        lines = Path(file).expanduser().read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise UserError(f"prompts_file={file}: no such file (from {Path.cwd()})") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"prompts_file={file}: expected a text in UTF-8, one prompt a line ({error})") from error
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _filled(prompt: str, config: DictConfig, run: RunFolder) -> str:
@@ -178,7 +146,7 @@ def _draw(components: "Components", requests: "Sequence[Request]", config: DictC
     seeds = [f"seed {request.seed}" for request in requests[:each]]
     sheet = folder / "sheet.png"
     grid(rows, prompts, seeds, cell=min(256, max(128, components.resolution))).save(sheet)
-    log.info("%d pictures in %s\nsheet     %s", len(requests), folder, sheet)
+    log.info("%s in %s\nsheet     %s", counted(len(requests), "picture"), folder, sheet)
 
 
 def main() -> None:

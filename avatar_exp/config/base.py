@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from avatar_exp.errors import counted
+
 
 @dataclass(frozen=True)
 class BaseChoice:
@@ -54,8 +56,8 @@ def default_base() -> BaseChoice:
         return BaseChoice("tiny", "no CUDA device is visible here")
     if torch_cuda() is None:
         cure = "pip install --upgrade --force-reinstall torch  # a build with CUDA, see pytorch.org"
-        return BaseChoice("tiny", f"{gpus} NVIDIA GPU(s), but the installed torch is a CPU build", cure)
-    return BaseChoice("sd15", f"{gpus} CUDA device(s)")
+        return BaseChoice("tiny", f"{counted(gpus, 'NVIDIA GPU')}, but the installed torch is a CPU build", cure)
+    return BaseChoice("sd15", counted(gpus, "CUDA device"))
 
 
 def default_optimizer() -> str:

@@ -20,9 +20,9 @@ from avatar_exp.config.decide import faults, plain
 from avatar_exp.config.schema import ConceptConfig
 from avatar_exp.config.targets import config_target_faults, factory, instantiate
 from avatar_exp.data.boxes import box_faults
-from avatar_exp.data.concept import Concept, read_concepts_list
+from avatar_exp.data.concept import Concept, placeholder_faults, read_concepts_list
 from avatar_exp.data.training_set import TrainingSet, split, training_set
-from avatar_exp.errors import RefusedError, UserError, raise_all
+from avatar_exp.errors import RefusedError, UserError, counted, raise_all
 from avatar_exp.models.components import compute_dtype
 from avatar_exp.models.trainable import Method
 from avatar_exp.progress import Phases
@@ -40,6 +40,7 @@ log = logging.getLogger("avatar_exp")
 def checked_concepts(config: DictConfig) -> list[Concept]:
     """The concepts, once all faults of config and photos have been looked for."""
     found, named = faults(config) + config_target_faults(config) + name_faults(config), []
+    found += placeholder_faults("scoring.prompts", config.scoring.prompts)
     try:
         named = concepts(config)
     except UserError as error:
@@ -51,14 +52,13 @@ def checked_concepts(config: DictConfig) -> list[Concept]:
         if not config.prior._target_.endswith(".Folder") and concept.class_data_dir is not None:
             log.warning("concept.class_data_dir=%s is not used: prior=folder would", concept.class_data_dir)
         if not found and config.data.holdout >= len(concept.photos()):
-            found.append(
-                f"data.holdout={config.data.holdout} leaves none of {len(concept.photos())} photos to train on"
-            )
+            photos = counted(len(concept.photos()), "photo")
+            found.append(f"data.holdout={config.data.holdout} leaves none of {photos} to train on")
         if not found and (advice := concept.advice()):
             log.warning(advice)
         if not found and config.objective.face_weight is not None:
             found += box_faults(concept.photos())
-    raise_all(f"{len(found)} thing(s) to mend before this run can start:", found)
+    raise_all(f"{counted(len(found), 'thing')} to mend before this run can start:", found)
     return named
 
 

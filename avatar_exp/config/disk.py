@@ -62,7 +62,8 @@ def need_of_sweep(config: DictConfig, wanted: Mapping[str, float], jobs: int) ->
     ``save=all`` keeps the weights of every job, ``best_of_sweep`` those of the best beside the newest's.
     """
     times = {"weights": min(jobs, 2) if config.save == "best_of_sweep" else jobs, "kept steps": jobs}
-    names = {"weights": f"weights of {jobs} jobs (save={config.save})", "kept steps": f"kept steps of {jobs} jobs"}
+    of_jobs = f"of {jobs} job{'s' * (jobs != 1)}"
+    names = {"weights": f"weights {of_jobs} (save={config.save})", "kept steps": f"kept steps {of_jobs}"}
     return {names.get(name, name): times.get(name, 1) * size for name, size in wanted.items()}
 
 

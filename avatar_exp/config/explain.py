@@ -9,17 +9,26 @@ from typing import Any
 from hydra.errors import HydraException
 
 from avatar_exp.config.conf import SCHEMAS, conf_dir
+from avatar_exp.config.flags import instead, setting
+from avatar_exp.config.overrides import typed
 from avatar_exp.config.schema import OPTIONS
 
 
-def keys_of(schema: Any, prefix: str = "") -> list[str]:
-    """Dotted names of every field of a dataclass and of those within it."""
-    names = []
+def keys_of(schema: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted names of every field of a dataclass and of those within it, and their types."""
+    found: dict[str, Any] = {}
     for one in fields(schema):
-        names.append(prefix + one.name)
+        found[prefix + one.name] = one.type
         if is_dataclass(one.type):
-            names += keys_of(one.type, f"{prefix}{one.name}.")
-    return names
+            found |= keys_of(one.type, f"{prefix}{one.name}.")
+    return found
+
+
+def keys_of_command(command: str) -> dict[str, Any]:
+    """The same of a command, with those that only one option of a group has."""
+    options = {f"{group}.{key}": kind for group, them in OPTIONS.items() for one in them.values()
+               for key, kind in keys_of(one).items()}  # fmt: skip
+    return keys_of(SCHEMAS[command]) | (options if command == "train" else {})
 
 
 def explain(error: Exception, command: str) -> str:
@@ -27,7 +36,8 @@ def explain(error: Exception, command: str) -> str:
     said = str(error) + (f"\n{error.__cause__}" if isinstance(error, HydraException) and error.__cause__ else "")
     text = "\n".join(line for line in said.splitlines() if not re.match(r"\s*(object_type|reference_type)=", line))
     if unknown := re.search(r"Could not override '([^']+)'", text):
-        return _unknown_key(unknown.group(1), command)
+        value = re.search(rf"use \+{re.escape(unknown.group(1))}=(.*)", text)
+        return _unknown_key(unknown.group(1), value.group(1) if value else "", command)
     if re.search(r"^\s*(key=)?.*concept=\[|'concept'.*list|Could not load 'concept/|'concept=[^']*,", text):
         return "concept takes one name; several are given as concepts='[a,b]'"
     if missing := re.search(r"Could not find 'concept/([^']*)'|You must specify 'concept'", text):
@@ -39,17 +49,43 @@ def explain(error: Exception, command: str) -> str:
         group, name = option.groups()
         options = sorted(file.stem for file in (conf_dir() / group).glob("*.yaml"))
         return f"{group}={name}: there is no such option; {group} can be {', '.join(options)}"
-    if "is not a ListConfig" in text:
-        return f"{text.strip()}\na list is written in brackets: keep_steps='[100,200]'"
+    if several := re.search(r"Ambiguous value for argument '(.*)'", text):
+        return _several(several.group(1), command)
+    if "is not a ListConfig" in text and (no_list := re.search(r"full_key: (\S+)", text)):
+        came = re.search(r"Error merging override (.*)", text)
+        return _no_list(typed(came.group(1)) if came else no_list.group(1), no_list.group(1), command)
     return text.strip()
 
 
-def _unknown_key(key: str, command: str) -> str:
+def _several(argument: str, command: str) -> str:
+    """Values with commas between them, where no sweep was asked for."""
+    key, _, values = argument.partition("=")
+    if _is_list(key, command):
+        return f"{argument}: expected a list, in brackets: {key}='[{values}]'"
+    return (
+        f"{argument}: one value is expected. Type -m before the settings to sweep over them (seeds= needs no -m):\n"
+        f"  python -m avatar_exp.{command} -m {argument} ..."
+    )
+
+
+def _no_list(came: str, key: str, command: str) -> str:
+    kind = str(keys_of_command(command).get(key, ""))
+    example = "[100,200]" if "int" in kind else '["photo of {subject}","..."]' if "prompt" in key else '["...","..."]'
+    return f"{came}: expected a list, in brackets, texts in quotes: {setting(key, example)}"
+
+
+def _is_list(key: str, command: str) -> bool:
+    return "list[" in str(keys_of_command(command).get(key, ""))
+
+
+def _unknown_key(key: str, value: str, command: str) -> str:
+    if command == "train" and (ours := instead(key, value)):
+        return f"unknown key {key!r}, here {ours}\nAll flags of the tutorial's trainer: docs/tutorial.md"
     group, _, name = key.partition(".")
     belongs = [option for option, schema in OPTIONS.get(group, {}).items() if name in keys_of(schema)]
     if belongs:  # and another option was chosen
         return f"{key} is a key of {group}={' and of '.join(belongs)}"
-    known = ["seeds"] * (command == "train") + keys_of(SCHEMAS[command])  # seeds: no key, but typed like one
+    known = ["seeds"] * (command == "train") + list(keys_of(SCHEMAS[command]))  # seeds: no key, but typed like one
     others = {f"{name}.{one}" for name, them in OPTIONS.items() for it in them.values() for one in keys_of(it)}
     known += sorted(others - {*known})
     tails = {one.rpartition(".")[2]: one for one in known}

@@ -219,7 +219,9 @@ class SampleConfig:
     """The root of ``sample``; the names are diffusers'."""
 
     run: str = MISSING  # a run folder, or any diffusers folder
-    step: Any = "best"  # best | last: the chosen weights; N: one of keep_steps; 0: the base
+    # best: the step with the best score if its weights are kept, else what lies in pipeline/; last: the last step,
+    # which lies there unless choose=best put another one there; N: the chosen step, or one of keep_steps; 0: the base.
+    step: Any = "best"
     prompt: str | None = None
     prompts: list[str] = field(default_factory=list)
     prompts_file: str | None = None  # one prompt a line
@@ -254,7 +256,7 @@ class ExportConfig:
     """The root of ``export``."""
 
     run: str = MISSING  # a run folder, or any diffusers folder
-    step: Any = "best"  # best | last: the chosen weights; N: one of keep_steps; 0: the base
+    step: Any = "best"  # as in sample
     format: str | None = None  # diffusers | single_file | lora_diffusers | lora_kohya; null: one file for web UIs
     dtype: str = "fp16"  # fp16 | bf16 | fp32
     out: str | None = None  # a folder that is not there yet; null: outputs/exports/DATE
@@ -267,7 +269,7 @@ class EvaluateConfig:
     """The root of ``evaluate``: the DreamBooth paper's protocol."""
 
     run: str = MISSING  # a run folder, or any diffusers folder (then base, identifier and photos too)
-    step: Any = "best"  # best | last: the chosen weights; N: one of keep_steps; 0: the base
+    step: Any = "best"  # as in sample
     protocol: str | None = None  # conf/protocols/*.yaml; null: person, or drawn for the built-in base
     num_images_per_prompt: int = 4
     base: str | None = None  # what the weights began as; null: the run's own

@@ -6,7 +6,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from avatar_exp.config.base import default_base, default_optimizer
 from avatar_exp.config.conf import SCHEMAS, conf_dir
-from avatar_exp.config.explain import explain
+from avatar_exp.config.explain import explain, keys_of_command
+from avatar_exp.config.flags import check_form
+from avatar_exp.config.folders import forget, fresh_folder, subject_folder, take_back
 from avatar_exp.config.overrides import ONLY_SHOWN, readable
 from avatar_exp.config.schema import OPTIONS
 from avatar_exp.config.sweep import job_name, note_command_line, write_sweep_file
 from avatar_exp.config.sweep_jobs import end_of_sweep, failed_values, remaining_trials
-from avatar_exp.errors import UserError
-from avatar_exp.run_folder import make_exclusively, safe_name, timestamp
+from avatar_exp.errors import UserError, counted
+from avatar_exp.run_folder import timestamp
 
 log = logging.getLogger("avatar_exp")
 
@@ -46,30 +47,9 @@ class Origin:
 Job = Callable[[DictConfig, Origin], Any]  # returns what a sweeper gets
 
 
-_fresh: dict[tuple[str, str], str] = {}
-
-
-def fresh_folder(parent: str, name: str) -> str:
-    """A new folder of this process; asked again, the same one (Hydra resolves a path more than once)."""
-    if (parent, name) not in _fresh:
-        _fresh[parent, name] = str(make_exclusively(Path(parent), name))
-    return _fresh[parent, name]
-
-
-def subject_folder(identifier: Any, concepts: Sequence[str] | None, concepts_list: str | None) -> str:
-    """Name of the folder of a subject's runs; where several are named together, ``identifier`` stands for them."""
-    named = list(concepts or [])
-    if concepts_list:
-        from avatar_exp.data.concept import read_concepts_list  # only now: it imports torch
-
-        with suppress(UserError):  # said with all other faults, later
-            named = [one.identifier for one in read_concepts_list(Path(concepts_list))]
-    return safe_name(named[0] if len(named) == 1 else str(identifier))
-
-
 def register() -> None:
     """Make schemas and resolvers known to Hydra; harmless when repeated, but that folders are made anew."""
-    _fresh.clear()
+    forget()
     for name, schema in SCHEMAS.items():
         ConfigStore.instance().store(name=f"{name}_schema", node=schema)
     for group, options in OPTIONS.items():
@@ -86,7 +66,12 @@ def register() -> None:
 
 
 def _command_line(command: str, arguments: Sequence[str]) -> list[str]:
-    """The arguments as Hydra should see them."""
+    """The arguments as Hydra should see them.
+
+    Raises:
+        UserError: for what is neither ``key=value`` nor a flag of Hydra's.
+    """
+    check_form(arguments, [*keys_of_command(command), "seeds"])
     multirun = any(one in ("-m", "--multirun") for one in arguments)
     overrides = [readable(one, multirun) for one in arguments]
     keys = {one.partition("=")[0] for one in overrides}
@@ -144,13 +129,14 @@ def start(
     except (UserError, HydraException, OmegaConfBaseException) as error:
         if wants_traceback:
             traceback.print_exc()
+        take_back()
         print(f"\n{explain(error, name)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     if failed:
-        print(f"\n{len(failed)} job(s) of this sweep failed:", file=sys.stderr)
+        print(f"\n{counted(len(failed), 'job')} of this sweep failed:", file=sys.stderr)
         for origin, fault in failed:
             print(f"  {origin.folder.name}  ({' '.join(origin.overrides)})\n    {fault}\n    log: "
                   f"{origin.folder / name}.log", file=sys.stderr)  # fmt: skip

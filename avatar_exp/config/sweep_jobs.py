@@ -50,11 +50,12 @@ def jobs_left(sweep: Path) -> int | None:
 
 def end_of_sweep() -> list[RunFolder]:
     """The comparison page of this process's sweep, also when jobs failed; its faults never hide how the sweep ended.
+    There is none of a sweep that was refused before its first job.
 
     Returns:
         The jobs that failed just now, in whatever process.
     """
-    if not _sweep or not (sweep := _sweep.pop()).is_dir():
+    if not _sweep or not (sweep := _sweep.pop()).is_dir() or not jobs(sweep):
         return []
     try:
         from avatar_exp.report.page import write_comparison

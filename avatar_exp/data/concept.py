@@ -2,15 +2,17 @@
 
 import json
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from avatar_exp.data.glance import unreadable
 from avatar_exp.data.photos import passed_over, photo_files
-from avatar_exp.errors import UserError
+from avatar_exp.errors import UserError, counted
 
 RECOMMENDED_PHOTOS = (10, 20)
+PLACEHOLDERS = ("{subject}", "{identifier}", "{class}")
 LISTED = ("instance_prompt", "class_prompt", "instance_data_dir", "class_data_dir")  # keys of a concepts_list.json
 
 
@@ -60,6 +62,8 @@ class Concept:
             found.append("concept.identifier is empty: choose a word for the subject, such as hoanganh")
         if self.identifier not in self.fill(self.instance_prompt):
             found.append(f"concept.instance_prompt={self.instance_prompt!r} does not name the subject: use {{subject}}")
+        for key, prompts in self._prompts.items():
+            found += placeholder_faults(f"concept.{key}", prompts)
         folder = Path(self.instance_data_dir)
         if not folder.is_dir():
             found.append(f"concept.instance_data_dir={self.instance_data_dir}: no such folder (from {Path.cwd()})")
@@ -74,13 +78,22 @@ class Concept:
                 found.append(f"concept.class_data_dir={self.class_data_dir}: no folder with pictures")
         return found
 
+    @property
+    def _prompts(self) -> dict[str, Sequence[str]]:
+        """Its keys that hold prompts."""
+        return {
+            "instance_prompt": [self.instance_prompt],
+            "class_prompt": [self.class_prompt],
+            "sample_prompts": self.sample_prompts or (),
+        }
+
     def _caption_faults(self) -> list[str]:
-        found = []
-        for photo in self.photos():
+        found: list[str] = []
+        for photo, file in ((photo, caption_file(photo)) for photo in self.photos() if self.captions):
             try:
-                self.caption(photo)
+                found += placeholder_faults(str(file), [self.caption(photo)]) if file else []
             except (OSError, UnicodeDecodeError) as error:
-                found.append(f"{caption_file(photo)}: cannot be read as UTF-8 text ({error})")
+                found.append(f"{file}: cannot be read as UTF-8 text ({error})")
         return found
 
     def advice(self) -> str | None:
@@ -88,7 +101,17 @@ class Concept:
         count, (low, high) = len(self.photos()), RECOMMENDED_PHOTOS
         if low <= count <= high:
             return None
-        return f"{self.identifier}: {count} photos; {low}-{high} are recommended"
+        return f"{self.identifier}: {counted(count, 'photo')}; {low}-{high} are recommended"
+
+
+def placeholder_faults(key: str, prompts: Iterable[str]) -> list[str]:
+    """A line for each of ``prompts``, which came as ``key``, with braces around a word that stands for nothing."""
+    unknown = ((prompt, set(re.findall(r"\{[^{}]*\}", prompt)) - {*PLACEHOLDERS}) for prompt in prompts)
+    return [
+        f"{key}={prompt!r}: {', '.join(sorted(found))} stands for nothing; known: {', '.join(PLACEHOLDERS)}"
+        for prompt, found in unknown
+        if found
+    ]
 
 
 def fill(prompt: str, subject: str, class_noun: str, identifier: str = "") -> str:
@@ -116,6 +139,8 @@ def read_concepts_list(path: Path) -> list[Concept]:
     """
     try:
         return [_listed(row) for row in json.loads(path.read_text(encoding="utf-8-sig"))]
+    except FileNotFoundError as error:
+        raise UserError(f"concepts_list={path}: no such file (from {Path.cwd()})") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"concepts_list={path}: {type(error).__name__}: {error}\nexpected a list of objects with instance_prompt, "

@@ -1,7 +1,6 @@
 """Weights as a diffusers folder: what every other tool starts from."""
 
 import copy
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -80,11 +79,3 @@ def in_dtype(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     if next(module.parameters()).dtype == dtype:
         return module
     return nn.Module.to(copy.deepcopy(module), dtype)  # diffusers' own ``to`` warns of layers that there are none of
-
-
-def is_pipeline(folder: Path) -> bool:
-    """Whether ``folder`` is a diffusers folder of a Stable Diffusion."""
-    try:
-        return "unet" in json.loads((folder / "model_index.json").read_text())
-    except (OSError, ValueError):
-        return False

@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from avatar_exp.errors import counted
 from avatar_exp.formats.made import Made
 from avatar_exp.models.locate import TINY
 from avatar_exp.pictures import open_picture
@@ -56,7 +57,7 @@ def description(made: Made, lora: bool) -> str:
     kind = (
         "A DreamBooth LoRA" if lora else "DreamBooth by a LoRA that is in the weights" if made.is_lora else "DreamBooth"
     )
-    return f"{kind} {whose}{base}, {made.step} steps, made with avatar_exp {made.version}."
+    return f"{kind} {whose}{base}, {counted(made.step, 'step')}, made with avatar_exp {made.version}."
 
 
 def thumbnail(image: Image.Image) -> str:

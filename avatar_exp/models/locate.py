@@ -11,6 +11,8 @@ from avatar_exp.errors import UserError
 
 TINY = "tiny"
 PIPELINE_PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+WITHOUT_WEIGHTS = ("tokenizer", "scheduler")
+STEMS = ("diffusion_pytorch_model", "model")  # of the names of weights
 CONNECT_SECONDS = 1.5
 GONE = {"runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5"}
 
@@ -20,15 +22,22 @@ def tiny_folder() -> Path:
     return Path(avatar_exp.__file__).parent / "tiny" / "weights"
 
 
-def patterns(parts: Sequence[str], variant: str | None, weights: bool = True) -> list[str]:
-    """The files to fetch: configs, and one variant of the weights, as safetensors. No part: the repository's root."""
-    dot = f".{variant}" if variant else ""
-    folders = [f"{part}/" for part in parts] or [""]
-    names = ["*.json", "*.txt"]
-    names += weights * [
-        f"{stem}{dot}{shard}.safetensors" for stem in ("diffusion_pytorch_model", "model") for shard in ("", "-0*")
-    ]
-    return ["model_index.json", *(folder + name for folder in folders for name in names)]
+def patterns(parts: Sequence[str], variant: str | None, weights: bool = True) -> tuple[list[str], list[str]]:
+    """The files to fetch: configs, and one variant of the weights of these parts, as safetensors.
+
+    Args:
+        parts: none: the repository's root.
+
+    Returns:
+        What is taken, and what of that is left: without a variant, the weights of all variants.
+    """
+    taken, dot = ["*.json", "*.txt"], f".{variant}" if variant else ""
+    if weights and not parts:
+        taken += [f"{stem}{dot}{end}.safetensors" for stem in STEMS for end in ("", "-0*")]
+    elif weights:
+        names = f"*{dot}*.safetensors" if variant else "*.safetensors"
+        taken += [f"{part}/{names}" for part in parts if part not in WITHOUT_WEIGHTS]
+    return taken, [] if variant or not weights else ["*.*.safetensors"]
 
 
 def locate(
@@ -64,7 +73,7 @@ def missing_parts(folder: Path, parts: Sequence[str], variant: str | None = None
 
     def is_there(part: str) -> bool:
         files = {file.name for file in (folder / part).glob("*") if file.is_file()}
-        if part in ("tokenizer", "scheduler"):
+        if part in WITHOUT_WEIGHTS:
             return bool(files)
         return "config.json" in files and (not weights or any(map(name_of_weights.fullmatch, files)))
 
@@ -82,9 +91,10 @@ def _complete(folder: Path, path: str, parts: Sequence[str], variant: str | None
 def _from_hub(repository: str, parts: Sequence[str], revision: str | None, variant: str | None, weights: bool) -> Path:
     from huggingface_hub import constants, snapshot_download
 
-    wanted = patterns(parts, variant, weights)
+    taken, left = patterns(parts, variant, weights)
+    wanted = {"revision": revision, "allow_patterns": taken, "ignore_patterns": left}
     try:
-        cached = Path(snapshot_download(repository, revision=revision, allow_patterns=wanted, local_files_only=True))
+        cached = Path(snapshot_download(repository, **wanted, local_files_only=True))
         if not missing_parts(cached, parts, variant, weights):
             return cached
     except OSError:  # LocalEntryNotFoundError among them
@@ -95,18 +105,18 @@ def _from_hub(repository: str, parts: Sequence[str], revision: str | None, varia
         if not _hub_answers(CONNECT_SECONDS):  # the client itself would ask for most of a minute
             raise OSError(f"{constants.ENDPOINT} does not answer")
         # Shows a bar with size and time left.
-        fetched = Path(snapshot_download(repository, revision=revision, allow_patterns=wanted))
+        fetched = Path(snapshot_download(repository, **wanted))
         return _complete(fetched, repository, parts, variant, weights)
     except UserError:
         raise
     except Exception as error:  # the client raises its own, httpx's and OSError, depending on where it fails
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        command = ["hf", "download", repository, *(["--revision", revision] if revision else [])]
+        command += [f"--include '{one}'" for one in taken] + [f"--exclude '{one}'" for one in left]
         raise UserError(
-            f"model {repository!r} is not on this machine and could not be fetched: {reason}\n"
-            f"  download it where there is a network:  hf download {repository} "
-            + (f"--revision {revision} " if revision else "")
-            + " ".join(f"--include '{one}'" for one in wanted)
-            + "\n  or give a folder:                      model.path=DIR"
+            f"model {repository!r} (is the name spelt right?) is not on this machine and could not be fetched: {reason}"
+            f"\n  download it where there is a network:  {' '.join(command)}"
+            "\n  or give a folder:                      model.path=DIR"
             "\n  or use the built-in base:              model=tiny"
         ) from error
 

@@ -1,15 +1,13 @@
 """The one function that starts a command: folders, exit codes, short messages."""
 
-import json
 import logging
 import sys
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from avatar_exp.config import start as module
 from avatar_exp.config.explain import explain
-from avatar_exp.config.start import _command_line, fresh_folder, start, subject_folder
+from avatar_exp.config.start import _command_line, start
 from avatar_exp.errors import UserError
 
 
@@ -98,36 +96,16 @@ def test_a_failing_job_of_a_sweep_does_not_stop_the_others(command, capsys):
     assert command(job, "-m", "run=x", "seed=1,2,3") == 1
     assert seen == [(1, True), (2, True), (3, True)]
     said = capsys.readouterr().err
-    assert "1 job(s) of this sweep failed" in said
+    assert "1 job of this sweep failed" in said
     assert "001_" in said
     assert "a bad seed" in said
     assert "sample.log" in said
-
-
-def test_a_fresh_folder_is_asked_for_more_than_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_fresh", {})
-    first = fresh_folder(str(tmp_path), "run")
-    assert fresh_folder(str(tmp_path), "run") == first == str(tmp_path / "run")
-    monkeypatch.setattr(module, "_fresh", {})  # another process
-    assert fresh_folder(str(tmp_path), "run") == str(tmp_path / "run-2")
 
 
 def test_several_concepts_stand_in_for_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert _command_line("train", ["concepts=[a,b]"]) == ["concepts=[a,b]", "concept=listed"]
     assert _command_line("train", ["concept=x", "concepts=[a,b]"]) == ["concept=x", "concepts=[a,b]"]
-
-
-def test_the_folder_of_a_run_is_called_by_its_subject(tmp_path):
-    rows = [{"instance_prompt": name, "class_prompt": "person", "instance_data_dir": name} for name in ("Mịnh", "lan")]
-    one, two, broken = (tmp_path / name for name in ("one.json", "two.json", "broken.json"))
-    one.write_text(json.dumps(rows[:1]))
-    two.write_text(json.dumps(rows))
-    broken.write_text("[")
-    assert subject_folder("Hoàng Anh", None, None) == "Hoang-Anh"
-    assert subject_folder("several", ["lan"], None) == "lan"
-    assert subject_folder("several", ["lan", "minh"], None) == "several"
-    assert [subject_folder("several", None, str(file)) for file in (one, two, broken)] == ["Minh", "several", "several"]
 
 
 def test_help_needs_no_concept(tmp_path, monkeypatch):

@@ -1,11 +1,12 @@
 """The subject: its words, its photos, and everything that can be wrong with it."""
 
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from avatar_exp.data.concept import Concept, fill, read_concepts_list
+from avatar_exp.data.concept import Concept, fill, placeholder_faults, read_concepts_list
 from avatar_exp.errors import UserError
 
 
@@ -141,13 +142,41 @@ def test_a_caption_may_be_called_as_the_tutorials_trainer_does(tmp_path):
     assert [mine.caption(one) for one in (first, second)] == ["minh person at home", "minh person outside"]
 
 
-@pytest.mark.parametrize("content", [None, "{", "{}x", '[{"instance_prompt": "a"}]', "[1]", '{"a": 1}'])
+@pytest.mark.parametrize("content", ["{", "{}x", '[{"instance_prompt": "a"}]', "[1]", '{"a": 1}'])
 def test_another_file_is_refused_with_what_was_expected(tmp_path, content):
     file = tmp_path / "list.json"
-    if content is not None:
-        file.write_text(content)
+    file.write_text(content)
     with pytest.raises(UserError, match=r"(?s)concepts_list=.*expected a list of objects"):
         read_concepts_list(file)
+
+
+def test_a_list_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as error:
+        read_concepts_list(Path("nix.json"))
+    assert str(error.value) == f"concepts_list=nix.json: no such file (from {tmp_path})"
+
+
+@pytest.mark.parametrize("key", ["instance_prompt", "class_prompt", "sample_prompts"])
+def test_a_placeholder_that_stands_for_nothing_is_refused(tmp_path, key):
+    prompt = "{identifier}, {Subject} and {}"
+    (found,) = concept(tmp_path, **{key: (prompt,) if key == "sample_prompts" else prompt}).faults()
+    known = "known: {subject}, {identifier}, {class}"
+    assert found == f"concept.{key}={prompt!r}: {{Subject}}, {{}} stands for nothing; {known}"
+
+
+def test_so_it_is_in_a_caption_but_not_where_captions_are_not_read(tmp_path):
+    mine = concept(tmp_path)
+    file = mine.photos()[0].with_suffix(".txt")
+    file.write_text("{subjekt} at home")
+    (found,) = mine.faults()
+    assert found.startswith(f"{file}='{{subjekt}} at home': {{subjekt}} stands for nothing")
+    assert Concept("minh", mine.instance_data_dir, captions=False).faults() == []
+
+
+@pytest.mark.parametrize("prompt", ["{subject} {identifier} {class}", "{{subject}}", "a } and a {", "(a:1.2) [b]", ""])
+def test_other_prompts_have_no_such_fault(prompt):
+    assert placeholder_faults("prompt", [prompt]) == []
 
 
 def test_what_cannot_be_read_is_named_and_not_passed_over(tmp_path):

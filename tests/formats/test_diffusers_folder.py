@@ -5,8 +5,9 @@ import torch
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file
 
+from avatar_exp.config.weights import is_pipeline
 from avatar_exp.formats import diffusers_folder
-from avatar_exp.formats.diffusers_folder import add_old_names, is_pipeline, write_pipeline
+from avatar_exp.formats.diffusers_folder import add_old_names, write_pipeline
 from avatar_exp.models.load import load
 
 

@@ -27,7 +27,12 @@ REPOSITORY = [
 
 
 def chosen(parts, variant):
-    return {name for name in REPOSITORY if any(fnmatch.fnmatch(name, one) for one in patterns(parts, variant))}
+    return {name for name in REPOSITORY if is_fetched(name, patterns(parts, variant))}
+
+
+def is_fetched(name, patterns):
+    taken, left = ([one for one in them if fnmatch.fnmatch(name, one)] for them in patterns)
+    return bool(taken) and not left
 
 
 @pytest.mark.parametrize(("variant", "dot"), [(None, ""), ("fp16", ".fp16"), ("non_ema", ".non_ema")])
@@ -39,7 +44,8 @@ def test_one_variant_of_the_weights_is_fetched(variant, dot):
 
 def test_only_what_is_needed_is_fetched():
     fetched = chosen(PIPELINE_PARTS, None)
-    assert {name.split("/")[0] for name in fetched} == {*PIPELINE_PARTS, "model_index.json"}
+    others = {name for name in fetched if name.split("/")[0] not in {*PIPELINE_PARTS, "model_index.json"}}
+    assert all(name.endswith(".json") for name in others)  # some hundred bytes each
     assert {
         "tokenizer/merges.txt",
         "tokenizer/vocab.json",
@@ -52,14 +58,16 @@ def test_shards_are_fetched_with_their_variant():
     plain, half = patterns(["unet"], None), patterns(["unet"], "fp16")
     for patterns_, dot, other in ((plain, "", ".fp16"), (half, ".fp16", "")):
         shard = "unet/diffusion_pytorch_model{}-00001-of-00002.safetensors"
-        assert any(fnmatch.fnmatch(shard.format(dot), one) for one in patterns_)
-        assert not any(fnmatch.fnmatch(shard.format(other), one) for one in patterns_)
+        assert is_fetched(shard.format(dot), patterns_)
+        assert not is_fetched(shard.format(other), patterns_)
 
 
 def test_without_parts_the_root_is_fetched():
     wanted = patterns((), None)
     for name in ("config.json", "diffusion_pytorch_model.safetensors", "model.safetensors"):
-        assert any(fnmatch.fnmatch(name, one) for one in wanted)
+        assert is_fetched(name, wanted)
+    assert not is_fetched("unet/diffusion_pytorch_model.safetensors", wanted)
+    assert not is_fetched("pytorch_model.bin", wanted)
 
 
 def test_a_hub_id_offline_is_refused_within_two_seconds():
@@ -67,7 +75,10 @@ def test_a_hub_id_offline_is_refused_within_two_seconds():
     with pytest.raises(UserError) as error:
         locate(SD15, PIPELINE_PARTS)
     assert time.monotonic() - started < 2
-    assert f"hf download {SD15} --include 'model_index.json' --include 'unet/*.json'" in str(error.value)
+    files = ["*.json", "*.txt", *(f"{part}/*.safetensors" for part in ("unet", "vae", "text_encoder"))]
+    command = " ".join([f"hf download {SD15}", *(f"--include '{one}'" for one in files), "--exclude '*.*.safetensors'"])
+    assert f"  {command}\n" in str(error.value)
+    assert f"model '{SD15}' (is the name spelt right?) is not on this machine" in str(error.value)
     assert "model=tiny" in str(error.value)
     assert "HF_HUB_OFFLINE" in str(error.value)
 
@@ -76,7 +87,8 @@ def test_the_download_command_names_revision_and_variant():
     with pytest.raises(UserError) as error:
         locate(SD15, PIPELINE_PARTS, revision="abc", variant="fp16")
     assert f"hf download {SD15} --revision abc " in str(error.value)
-    assert "--include 'unet/diffusion_pytorch_model.fp16.safetensors'" in str(error.value)
+    assert "--include 'unet/*.fp16*.safetensors'" in str(error.value)
+    assert "--exclude" not in str(error.value)
 
 
 def test_a_hub_that_does_not_answer_is_given_up_within_two_seconds(tmp_path):

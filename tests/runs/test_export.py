@@ -223,7 +223,7 @@ def test_any_diffusers_folder_can_be_exported(commands: Commands, learnt: Result
         ("format=ckpt", "format=ckpt: expected one of diffusers, single_file, lora_diffusers, lora_kohya"),
         ("dtype=int8", "dtype=int8: expected one of fp16, bf16, fp32"),
         ("step=3", "Steps kept: 4 (chosen), 2"),
-        ("run=nowhere", "no weights are there (status: not a run)"),
+        ("run=nowhere", "run=nowhere: no such folder (from "),
         ("out=a.safetensors", "expected a folder"),
         ("out=tests", "tests is there already; name another folder, or remove it"),
         ("fromat=x", "did you mean format?"),

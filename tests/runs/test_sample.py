@@ -7,7 +7,7 @@ from PIL import Image
 
 from avatar_exp.models.load import load
 from avatar_exp.pictures import read_record
-from runs.command import Commands, Result
+from runs.command import ROOT, Commands, Result
 
 FEW = ("num_inference_steps=2", "num_images_per_prompt=1")
 
@@ -22,11 +22,13 @@ def test_a_run_is_sampled_in_its_subjects_words(commands: Commands, finished: Re
     ended = commands("sample", f"run={finished.run.path}", *prompt)
     pictures = files(ended)
     assert [file.name for file in pictures] == [f"00_hoanganh-person-on-the-beach_{seed}.png" for seed in (7, 8, 9)]
-    record = read_record(pictures[1])
+    record, info = read_record(pictures[1]), finished.run.info
+    best = finished.run.pipeline if info["best_step"] == 4 else finished.run.kept_step(info["best_step"])
+    assert f"weights   step {info['best_step']} (best score)" in ended.out
     assert (record["prompt"], record["seed"], record["model"]) == (
         "hoanganh person on the beach",
         8,
-        load(str(finished.run.pipeline)).fingerprint[:16],
+        load(str(best)).fingerprint[:16],
     )
     assert str(finished.run.path).encode() not in pictures[1].read_bytes()
     with Image.open(pictures[1]) as image:
@@ -48,12 +50,18 @@ def test_the_same_seed_draws_the_same_picture(commands: Commands, finished: Resu
     assert Image.open(first).tobytes() != Image.open(other).tobytes()
 
 
-@pytest.mark.parametrize(("step", "drawn_at"), [("last", 4), ("2", 2), ("0", 0)])
+@pytest.mark.parametrize(
+    ("step", "drawn_at", "why"),
+    [("last", 4, "the last step"), ("2", 2, "kept by keep_steps"), ("0", 0, "the base")],
+)
 def test_the_runs_own_samples_can_be_drawn_again(
-    commands: Commands, finished: Result, step: str, drawn_at: int
+    commands: Commands, finished: Result, step: str, drawn_at: int, why: str
 ) -> None:
     prompt = ("prompt=photo of {subject}", "seed=1337", "batch_size=1", f"step={step}")
-    (picture,) = files(commands("sample", f"run={finished.run.path}", *prompt, *FEW))
+    ended = commands("sample", f"run={finished.run.path}", *prompt, *FEW)
+    (picture,) = files(ended)
+    assert f"weights   step {drawn_at} ({why})" in ended.out
+    assert "1 picture in " in ended.out
     own = finished.run.step_samples(drawn_at) / "00_0.png"
     pairs = zip(Image.open(picture).tobytes(), Image.open(own).tobytes(), strict=True)
     assert max(abs(a - b) for a, b in pairs) <= 1
@@ -112,8 +120,12 @@ def test_size_guidance_and_negative_prompt(commands: Commands, finished: Result)
     [
         ("scheduler=Magic", "scheduler=Magic: diffusers has none of that name"),
         ("step=3", "Steps kept: 4 (chosen), 2"),
-        ("run=nowhere", "no weights are there (status: not a run)"),
-        ("prompts_file=nowhere.txt", "prompts_file=nowhere.txt"),
+        ("run=nowhere", f"run=nowhere: no such folder (from {ROOT})"),
+        ("run=docs", "run=docs: neither a run nor a diffusers folder"),
+        ("step=viel", "step=viel: expected best, last, 0 (the base) or one of: 4 (chosen), 2"),
+        ("prompts_file=nowhere.txt", f"prompts_file=nowhere.txt: no such file (from {ROOT})"),
+        ("prompt=a {subjekt}", "{subjekt} stands for nothing; known: {subject}, {identifier}, {class}"),
+        ("prompts=['{a}']", "{a} stands for nothing"),
         ("precision=8", "precision=8; expected one of"),
         ("stepp=3", "did you mean step?"),
     ],
@@ -123,6 +135,18 @@ def test_what_cannot_be_drawn_is_said_shortly(commands: Commands, finished: Resu
     assert ended.code == 2
     assert said in ended.err
     assert "Traceback" not in ended.err
+    assert not ended.outputs.exists()
+
+
+def test_without_a_run_the_newest_are_named(commands: Commands, finished: Result) -> None:
+    for command in ("sample", "export", "evaluate"):
+        ended = commands(command, f"outputs={finished.outputs}")
+        assert ended.code == 2
+        assert "name a run: run=outputs/train/hoanganh/DATE\nnewest in" in ended.err
+        assert ended.err.endswith(f"\n  run={finished.run.path}\n")
+    above = commands("sample", f"run={finished.run.path.parent}")
+    assert "neither a run nor a diffusers folder\nnewest in" in above.err
+    assert f"run={finished.run.path}\n" in above.err
 
 
 def test_what_the_run_says_to_type_next_works(commands: Commands, finished: Result) -> None:

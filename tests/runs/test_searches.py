@@ -28,7 +28,7 @@ def test_a_search_goes_on_with_the_trials_that_remain_and_past_one_that_fails(co
     assert first.code == 1
     (sweep,) = first.outputs.glob("sweeps/*")
     assert [job.info["status"] for job in first.jobs] == ["failed", "failed"]
-    assert "2 job(s) of this sweep failed" in first.err
+    assert "2 jobs of this sweep failed" in first.err
     assert trials(sweep) == 0
     left = "hydra.sweeper.n_trials='${remaining_trials:${hydra.sweep.dir},2}'"  # as the file has it, but for the number
     for done in (2, 2):
@@ -53,7 +53,7 @@ def test_jobs_may_run_in_other_processes(commands: Commands, tmp_path: Path, lau
     jobs = [job for job in ended.jobs if not job.path.name.startswith(".")]
     assert [job.info["status"] for job in jobs] == ["failed", "finished"]
     assert "stopped on purpose" in ended.err
-    assert "1 job(s) of this sweep failed" in ended.err
+    assert "1 job of this sweep failed" in ended.err
     (sweep,) = ended.outputs.glob("sweeps/*")  # not one for each process
     assert list(json.loads((sweep / "sweep.json").read_text())) == ["000", "001"]
     assert (sweep / "compare.html").is_file()

@@ -79,7 +79,7 @@ def test_captions_beside_photos_are_learnt_unless_switched_off(commands: Command
 
 def test_photos_held_out_are_what_identity_is_measured_against(commands: Commands, two: Path) -> None:
     scored = (*BARE, *PICTURED, "concept=an", "max_steps=0", "sample_every=1")
-    every, some = (commands("train", *scored, f"data.holdout={count}", cwd=two).run for count in (0, 1))
+    every, some = (commands("train", *scored, f"data.holdout={count}", cwd=two).run for count in (0, 2))
     assert every.info["scores"]["0"] != some.info["scores"]["0"]
     none = commands("train", *scored, "data.holdout=4", cwd=two)
     assert none.code == 2
@@ -142,7 +142,7 @@ def test_all_that_is_wrong_is_said_at_once(commands: Commands, two: Path) -> Non
     wrong = ("concept=an", "max_steps=-1", "choose=first", "optimizer._target_=torch.optim.Nothing")
     ended = commands("train", *BARE, *wrong, cwd=two)
     assert ended.code == 2
-    assert "5 thing(s) to mend before this run can start:" in ended.err
+    assert "5 things to mend before this run can start:" in ended.err
     for said in ("broken.jpg", "half.png", "max_steps=-1", "choose=first", "torch.optim.Nothing"):
         assert said in ended.err
-    assert ended.run.info["status"] == "failed"
+    assert not ended.outputs.exists()  # what was refused leaves no run that has failed

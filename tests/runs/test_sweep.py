@@ -1,6 +1,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from runs.command import BARE, RAISE, ROOT, Commands, changed, rows
 
 
@@ -32,7 +34,7 @@ def test_a_failing_job_does_not_stop_the_others(commands: Commands) -> None:
     assert [job.info["status"] for job in ended.jobs] == ["finished", "failed", "finished"]
     failed = ended.jobs[1]
     assert failed.path.name == "001_callbacks.stop.step-1"
-    assert "1 job(s) of this sweep failed" in ended.err
+    assert "1 job of this sweep failed" in ended.err
     for said in (failed.path.name, "+callbacks.stop.step=1 ", "stopped on purpose", str(failed.path / "train.log")):
         assert said in ended.err
     assert "RuntimeError" in (failed.path / "train.log").read_text()
@@ -47,11 +49,26 @@ def test_a_job_without_photos_is_named_and_the_exit_code_says_so(commands: Comma
     assert "Traceback" not in ended.err
 
 
-def test_a_typing_error_stops_a_sweep_before_its_first_job(commands: Commands) -> None:
-    ended = commands("train", "-m", *BARE, "lrr=1e-6,2e-6")
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("lrr=1e-6,2e-6", "unknown key 'lrr'; did you mean lr?"),
+        ("concept=hoanganh,nobody", "no concept is called 'nobody'; known: "),
+    ],
+)
+def test_a_typing_error_stops_a_sweep_before_its_first_job(commands: Commands, override: str, says: str) -> None:
+    ended = commands("train", "-m", *BARE, override)
     assert ended.code == 2
-    assert "did you mean lr?" in ended.err
-    assert ended.jobs == []
+    assert ended.err.startswith(f"\n{says}")
+    assert ended.out == ""
+    assert "Traceback" not in ended.err
+    assert not ended.outputs.exists()
+
+
+def test_a_sweep_is_not_shown_as_one_config(commands: Commands) -> None:
+    ended = commands("train", "-m", *BARE, "lr=1e-6,2e-6", "--cfg", "job")
+    assert ended.code == 2
+    assert ended.err == "\n-m with --cfg: what is shown is one run's. Leave out -m, and give each key one value\n"
 
 
 def test_flags_may_stand_anywhere(commands: Commands, tmp_path: Path) -> None:

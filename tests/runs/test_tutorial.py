@@ -14,6 +14,7 @@ from PIL import Image
 
 from avatar_exp.config.again import flat
 from avatar_exp.config.decide import chosen_precision
+from avatar_exp.config.flags import FLAGS, NOT_HERE
 from avatar_exp.config.overrides import readable
 from avatar_exp.config.schema import TrainConfig
 from avatar_exp.config.start import SCHEMAS, conf_dir, register
@@ -168,6 +169,18 @@ def test_every_flag_has_its_row() -> None:
     yours = " ".join(flags for flags, _, note in table() if note.startswith("yours"))
     assert {*re.findall(r"--(\w+)", yours)} == LEFT_TO_THE_USER
     assert [flag for flag in rows if flag in USED] == USED  # in the tutorial's order
+
+
+def test_the_flags_that_are_told_at_the_command_line_are_those_of_the_table() -> None:
+    assert {*FLAGS, *NOT_HERE} == {*flag_rows()}
+    for flags, cell, note in table():
+        for flag in re.findall(r"--(\w+)", flags):
+            if cell == "none":
+                assert NOT_HERE[flag] == note.replace("`", "")
+                continue
+            typed = [word for code in re.findall(r"`([^`]+)`", cell + note) for word in shlex.split(code)]
+            for word in shlex.split(FLAGS[flag]):  # a key alone takes the flag's value
+                assert word in typed or f"{word}=" in " ".join(typed).replace("=", "= "), flag
 
 
 @pytest.mark.usefixtures("conf")

@@ -10,6 +10,7 @@ from avatar_exp.run_folder import RunFolder
 from runs.command import BARE, KEPT, ROOT, Commands, Result, rows, typed_again
 
 HARD = "Ảnh của bà, [Huế] (2) a=b 'thật' {x} 50% $HOME"
+WORDS = HARD.replace("{x}", "x")  # in a prompt braces stand for something
 FEW = ("num_inference_steps=2", "num_images_per_prompt=1")
 
 
@@ -36,15 +37,15 @@ def test_paths_mean_themselves_in_every_command(commands: Commands, photos: Path
     assert repeated.code == 0, repeated.err
     assert rows(repeated.run) == rows(RunFolder(run))[:1]
 
-    drawn = commands("sample", f"run={run}", f"prompt={HARD} {{subject}}", f"outputs={outputs}", *FEW)
+    drawn = commands("sample", f"run={run}", f"prompt={WORDS} {{subject}}", f"outputs={outputs}", *FEW)
     assert drawn.code == 0, drawn.err
     (picture,) = outputs.glob("samples/*/00_*.png")
-    assert read_record(picture)["prompt"] == f"{HARD} minh person"
+    assert read_record(picture)["prompt"] == f"{WORDS} minh person"
     assert picture.name.isascii()
 
 
 def test_the_command_that_repeats_a_run_can_be_pasted(commands: Commands, photos: Path) -> None:
-    prompt = f"concept.instance_prompt=photo of {{subject}}, {HARD}"
+    prompt = f"concept.instance_prompt=photo of {{subject}}, {WORDS}"
     mine = (*BARE, "concept=person", "concept.identifier=minh", prompt, f"concept.instance_data_dir={photos}")
     first = commands("train", *mine, "max_steps=1")
     assert first.code == 0, first.err

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from avatar_exp.errors import counted
 from avatar_exp.progress import Ticker
 from avatar_exp.training.run import Run
 
@@ -42,7 +43,7 @@ class Progress(pl.Callback):
         """Book the time."""
         seconds = time.monotonic() - self._started - (self._other_seconds() - self._others)
         self.run.phases.add("training", seconds)
-        log.info("training: %.1f s, %d steps", seconds, trainer.global_step - self._first_step)
+        log.info("training: %.1f s, %s", seconds, counted(trainer.global_step - self._first_step, "step"))
 
     def _other_seconds(self) -> float:
         return sum(self.run.phases.seconds.values())

@@ -1,0 +1,158 @@
+"""What those type first who know another trainer: its flags, dashes, blanks around ``=``. They are told what is typed
+here.
+"""
+
+import re
+import shlex
+from collections.abc import Collection, Sequence
+
+from avatar_exp.config.overrides import ONLY_SHOWN
+from avatar_exp.errors import UserError, raise_all
+
+# Flags of the tutorial's trainer, and what is typed here; a key alone takes the flag's value. See docs/tutorial.md.
+FLAGS = {
+    "pretrained_model_name_or_path": "model.path",
+    "pretrained_vae_name_or_path": "model.vae",
+    "output_dir": "outputs",
+    "revision": "model.variant=fp16",
+    "with_prior_preservation": "prior=generated",
+    "prior_loss_weight": "prior.weight",
+    "seed": "seed",
+    "resolution": "data.resolution",
+    "train_batch_size": "batch_size",
+    "train_text_encoder": "method=full",
+    "mixed_precision": "precision=16-mixed",
+    "use_8bit_adam": "optimizer=adamw8bit",
+    "gradient_accumulation_steps": "accumulate_grad_batches",
+    "learning_rate": "lr",
+    "lr_scheduler": "lr_scheduler",
+    "lr_warmup_steps": "lr_warmup_steps",
+    "num_class_images": "prior.count",
+    "sample_batch_size": "scoring.batch_size",
+    "max_train_steps": "max_steps",
+    "save_interval": "keep_steps='[200,400]'",
+    "save_sample_prompt": """scoring.prompts='["{subject}"]'""",
+    "concepts_list": "concepts_list",
+    "instance_data_dir": "concept.instance_data_dir",
+    "class_data_dir": "prior=folder concept.class_data_dir",
+    "instance_prompt": "concept.instance_prompt",
+    "class_prompt": "concept.class_prompt",
+    "save_sample_negative_prompt": "scoring.sampler.negative_prompt",
+    "n_save_sample": "scoring.seeds",
+    "save_guidance_scale": "scoring.sampler.guidance_scale",
+    "save_infer_steps": "scoring.sampler.num_inference_steps",
+    "gradient_checkpointing": "model.gradient_checkpointing=true",
+    "adam_beta1": "optimizer.betas='[0.9,0.999]'",
+    "adam_beta2": "optimizer.betas='[0.9,0.999]'",
+    "adam_weight_decay": "optimizer.weight_decay",
+    "adam_epsilon": "optimizer.eps",
+    "max_grad_norm": "trainer.gradient_clip_val",
+    "logging_dir": "logger=tensorboard",
+    "log_interval": "trainer.log_every_n_steps",
+    "hflip": "data.flip=true",
+    "read_prompts_from_txts": "concept.captions=true",
+}
+NOT_HERE = {
+    "tokenizer_name": "the base brings its tokenizer",
+    "pad_tokens": "always on",
+    "center_crop": "the largest square of a photo, upper-centre; prepare puts it around the face",
+    "num_train_epochs": "max_steps=800",
+    "scale_lr": "type the learning rate that you want",
+    **dict.fromkeys(
+        ("push_to_hub", "hub_token", "hub_model_id"),
+        "python -m avatar_exp.export run=DIR format=diffusers writes the folder to upload",
+    ),
+    "save_min_steps": "keep_steps='[600,800]' names the steps",
+    "not_cache_latents": "latents are always stored; each use draws from their distribution anew",
+}
+# Of diffusers' newer scripts and of kohya's trainer.
+OTHERS = {
+    "checkpointing_steps": "checkpoint_every",
+    "resume_from_checkpoint": "resume",
+    "validation_prompt": """scoring.prompts='["{subject}"]'""",
+    "rank": "method=lora method.rank",
+    "snr_gamma": "objective.min_snr_gamma",
+    "train_data_dir": "concept.instance_data_dir",
+    "reg_data_dir": "prior=folder concept.class_data_dir",
+    "network_dim": "method=lora method.rank",
+    "network_alpha": "method=lora method.alpha",
+    "unet_lr": "lr",
+    "min_snr_gamma": "objective.min_snr_gamma",
+    "noise_offset": "objective.offset_noise",
+    "flip_aug": "data.flip=true",
+}
+
+ALONE = {"-h", "--help", "--hydra-help", "--version", "--resolve", "-r", "--run", "-m", "--multirun", "-sc"}
+ALONE |= {"--shell-completion"}
+WITH_VALUE = {"-c", "--cfg", "-p", "--package", "-i", "--info", "-cp", "--config-path", "-cn", "--config-name"}
+WITH_VALUE |= {"-cd", "--config-dir", "--experimental-rerun"}  # all of these are Hydra's own
+
+
+def instead(flag: str, value: str = "") -> str | None:
+    """What to type for another trainer's flag; None for one that is not known."""
+    if flag in NOT_HERE:
+        return f"(none here: {NOT_HERE[flag]})"
+    known = (FLAGS | OTHERS).get(flag)
+    return known if known is None or "=" in known.rpartition(" ")[2] else setting(known, value or "...")
+
+
+def setting(key: str, value: str) -> str:
+    """``key=value`` as a shell reads it."""
+    return f"{key}={shlex.quote(value)}"
+
+
+def check_form(arguments: Sequence[str], known: Collection[str]) -> None:
+    """Whether all that was typed is ``key=value`` or a flag of Hydra's.
+
+    Args:
+        known: the command's keys.
+
+    Raises:
+        UserError: with what to type, for all that is not.
+    """
+    shown = ONLY_SHOWN & {"--cfg", "-c", "--info", "-i"} & {one.partition("=")[0] for one in arguments}
+    if shown and {"-m", "--multirun"} & {*arguments}:
+        raise UserError(f"-m with {min(shown)}: what is shown is one run's. Leave out -m, and give each key one value")
+    odd = misread(arguments, known)
+    width = max((len(came) for came, _ in odd), default=0)
+    raise_all(
+        "settings are typed as key=value: without dashes, without blanks around =, a value with blanks in quotes:",
+        [f"{came:<{width}}  type  {wanted}" for came, wanted in odd],
+    )
+
+
+def misread(arguments: Sequence[str], known: Collection[str]) -> list[tuple[str, str]]:
+    """What is neither ``key=value`` nor a flag of Hydra's, as it came, and what is typed here."""
+    found, rest = [], list(arguments)
+    while rest:
+        word = rest.pop(0)
+        name, equals, _ = word.partition("=")
+        if name in ALONE or name in WITH_VALUE:
+            del rest[: name in WITH_VALUE and not equals]
+            continue
+        words = [word]
+        while not word.startswith("~") and rest and is_loose(rest[0]) and not is_key(rest):
+            words.append(rest.pop(0))
+        if word.startswith("-") or (is_loose(word) or len(words) > 1):
+            came = " ".join(words)
+            found.append((came, meant(came, known)))
+    return found
+
+
+def is_loose(word: str) -> bool:
+    """Whether a word cannot stand by itself: it is part of a value with blanks, or of ``key = value``."""
+    return not word.startswith(("-", "~")) and ("=" not in word or word.startswith("="))
+
+
+def is_key(words: Sequence[str]) -> bool:
+    """Whether ``words`` begin with ``key =``."""
+    return not words[0].startswith("=") and len(words) > 1 and words[1].startswith("=")
+
+
+def meant(came: str, known: Collection[str]) -> str:
+    """What to type for ``--lr 1e-6``, ``lr = 1e-6`` or ``prompt=a photo``."""
+    name, value = [*re.split(r"\s*=\s*|\s+", came.lstrip("-"), maxsplit=1), ""][:2]
+    name = name if name in known else name.replace("-", "_")
+    if name in known and (value or came.startswith("-")):
+        return setting(name, value or "true")
+    return instead(name, value) or (setting(name, value) if value else "(not known; all keys: --cfg job)")
