@@ -1,6 +1,6 @@
 """The picture of the README: photos of the demo subject, above the grid of a run that learnt them.
 
-    python docs/readme_grid.py outputs/train/hoanganh/DATE
+python docs/readme_grid.py outputs/train/hoanganh/DATE
 """
 
 import sys
