@@ -50,6 +50,7 @@ def test_a_score_is_what_its_pictures_give(evaluated: Result) -> None:
     assert [row["score/identity"] for row in read_lines(made / "scores.jsonl")] == pytest.approx(own.tolist(), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_base_has_neither_drifted_nor_come_nearer(commands: Commands, finished: Result) -> None:
     made = folder(
         commands("evaluate", f"run={finished.run.path}", "step=0", "num_inference_steps=2", "num_images_per_prompt=2")
@@ -60,6 +61,7 @@ def test_the_base_has_neither_drifted_nor_come_nearer(commands: Commands, finish
     assert found["obedience"] != 1  # its own pictures are of the subject's name
 
 
+@pytest.mark.slow
 def test_a_diffusers_folder_needs_its_base_and_its_subject(commands: Commands, finished: Result) -> None:
     run = f"run={finished.run.pipeline}"
     nothing = commands("evaluate", run, *FEW)

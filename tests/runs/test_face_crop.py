@@ -37,6 +37,7 @@ def test_a_run_says_and_records_that_it_looks_for_faces(cropped: Result) -> None
     assert {row["score/faces_found"] for row in read_lines(cropped.run.picture_scores)} <= {0.0, 1.0}
 
 
+@pytest.mark.slow
 def test_evaluate_looks_for_faces_as_the_run_did_unless_told(commands: Commands, cropped: Result) -> None:
     few = ("num_inference_steps=2", "num_images_per_prompt=1")
     for more, wanted in (((), True), (("face_crop=false",), False)):

@@ -92,7 +92,7 @@ def test_it_is_sampled_and_evaluated_as_every_run_is(commands: Commands, learnt:
     assert drawn.pictures.joinpath("sheet.png").read_bytes() != other.pictures.joinpath("sheet.png").read_bytes()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [pytest.param(way, marks=[pytest.mark.slow] * ("dropout" in way)) for way in WAYS])
 def test_a_resumed_run_is_the_straight_one_bit_for_bit(commands: Commands, way: str) -> None:
     straight = commands("train", *LORA, *EIGHT, *WAYS[way])
     assert straight.code == 0, straight.err

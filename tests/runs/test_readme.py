@@ -65,7 +65,8 @@ def shortened(command: str, overrides: list[str]) -> list[str]:
         return ["--cfg", "job"]
     if "-m" in overrides or named & {"sweep", "seeds"}:
         return [*SHORT, "max_steps=1", "sample_every=0", "logger=none"]
-    return [*SHORT, "max_steps=1", "sample_every=1"]
+    few = [] if "scoring.prompts" in named else ['scoring.prompts=["photo of {subject}","{subject} in the snow"]']
+    return [*SHORT, *few, "scoring.class_pictures=2", "max_steps=1", "sample_every=1"]
 
 
 def test_there_is_something_to_run() -> None:

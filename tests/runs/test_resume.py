@@ -12,7 +12,6 @@ WAYS = {
     "adamw": ("optimizer=adamw", "lr_scheduler=cosine", "lr_warmup_steps=2", "sample_every=4"),
     "adamw, batch 2, accumulate 2, average, every option": (
         *("optimizer=adamw", "batch_size=2", "accumulate_grad_batches=2", "model.ema=0.9", "data.flip=true"),
-        *("sample_every=2", "score_every=0"),
         *("objective.min_snr_gamma=5", "objective.offset_noise=0.1", "objective.face_weight=4"),
         *("data.caption_dropout=0.5", "text_encoder_stop=5"),  # it stops after the checkpoint
     ),
@@ -22,6 +21,7 @@ WAYS = {
         "text_encoder_stop=3",  # it has stopped before the checkpoint
     ),
 }
+SLOW = ("8 bit, batch 2",)  # what it shows, the others show together
 STATE = ("global_step", "state_dict", "optimizer_states", "lr_schedulers", "average")
 
 
@@ -31,7 +31,7 @@ def state(result: Result) -> dict[str, object]:
     return {key: whole.get(key) for key in STATE}
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [pytest.param(way, marks=[pytest.mark.slow] * (way in SLOW)) for way in WAYS])
 def test_a_resumed_run_is_the_straight_one_bit_for_bit(commands: Commands, way: str) -> None:
     straight = commands("train", *BARE, *EIGHT, *WAYS[way])
     assert straight.code == 0, straight.err
@@ -65,6 +65,7 @@ def test_ctrl_c_leaves_a_run_that_can_go_on(commands: Commands) -> None:
     assert not stopped.run.checkpoint.exists()
 
 
+@pytest.mark.slow
 def test_a_finished_run_goes_on_to_more_steps_as_if_they_had_been_asked_for(commands: Commands) -> None:
     finished = commands("train", *BARE, *KEPT, "max_steps=4", "seed=7")
     longer = commands("train", f"resume={finished.run.path}", "max_steps=6")

@@ -67,6 +67,7 @@ def test_the_tutorials_concepts_list(commands: Commands, two: Path) -> None:
     assert [row["prompt"] for row in read_lines(ended.run.records)] == ["photo of an person"] * 2
 
 
+@pytest.mark.slow
 def test_captions_beside_photos_are_learnt_unless_switched_off(commands: Commands, two: Path) -> None:
     plain = commands("train", *BARE, "concept=an", cwd=two)
     for photo in (two / "data" / "an").glob("*.png"):

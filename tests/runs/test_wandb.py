@@ -63,6 +63,7 @@ def test_the_summary_says_of_which_steps_it_is_and_what_went_wrong(logged: Logge
     assert logged.summary["alarms"] == ", ".join(f"{one['kind']}@{one['step']}" for one in info.get("alarms", []))
 
 
+@pytest.mark.slow
 def test_the_model_goes_there_only_when_asked(commands: Commands, logged: Logged) -> None:
     assert set(logged.artifacts) == {"run_table"}
     asked = Logged(commands("train", *LOGGED, "logger.model=true").run.path)
