@@ -190,7 +190,8 @@ def test_step_0_is_the_base(commands: Commands, finished: Result, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("dtype", "kind"), [("fp16", torch.float16), ("bf16", torch.bfloat16), ("fp32", torch.float32)]
+    ("dtype", "kind"),
+    [("fp16", torch.float16), pytest.param("bf16", torch.bfloat16, marks=pytest.mark.slow), ("fp32", torch.float32)],
 )
 @pytest.mark.parametrize("format", ["single_file", "lora_kohya", "diffusers"])
 def test_the_precision_is_the_one_that_was_asked_for(

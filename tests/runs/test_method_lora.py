@@ -107,6 +107,7 @@ def test_a_resumed_run_is_the_straight_one_bit_for_bit(commands: Commands, way: 
     assert pictures(straight.run) == pictures(stopped.run)
 
 
+@pytest.mark.slow
 def test_of_a_sweep_the_best_is_kept_with_its_lora(commands: Commands) -> None:
     scored = ("callbacks.scores._target_=runs.callbacks.Scored", "optimized_metric=score/identity", "sample_every=4")
     ended = commands("train", "-m", *LORA, *scored, "scoring.prompts=[a]", "max_steps=2,1", "lr=1e-4")

@@ -99,6 +99,7 @@ def test_any_diffusers_folder(commands: Commands, finished: Result, tmp_path: Pa
     assert read_record(files(within)[0])["prompt"] == "hoanganh person"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", ["DPMSolverMultistep", "EulerAncestralDiscrete", "PNDMScheduler", "DDPM"])
 def test_other_schedulers_by_name(commands: Commands, finished: Result, scheduler: str) -> None:
     settings = (f"scheduler={scheduler}", "num_inference_steps=4", "num_images_per_prompt=1", "prompt={subject}")

@@ -109,6 +109,7 @@ def test_nothing_else_leaves_the_machine(logged: Logged, finished: Result, comma
     assert list(commands.home.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_pictures_stay_here_when_told(commands: Commands) -> None:
     ended = commands("train", *LOGGED, "logger.images=false")
     assert "numbers go to" in ended.out
@@ -136,6 +137,7 @@ def test_privacy_keeps_the_subject_out_of_every_byte(commands: Commands, tmp_pat
         assert list(logged.run.tags) == ["first"]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_under_its_id(commands: Commands) -> None:
     stopped = commands("train", *LOGGED, "checkpoint_every=1", RAISE, "+callbacks.stop.step=2", "max_steps=3")
     first = Logged(stopped.run.path)
