@@ -28,4 +28,4 @@ def readme_grid(run: Path, photos: Path = DOCS.parent / "data" / "hoanganh") -> 
 
 
 if __name__ == "__main__":
-    readme_grid(Path(sys.argv[1])).save(DOCS / "grid.png", optimize=True)
+    readme_grid(Path(sys.argv[1])).quantize(256).save(DOCS / "grid.png", optimize=True)
