@@ -11,6 +11,7 @@ from avatar_exp.scoring.embedders import Embedder
 from avatar_exp.scoring.functional import similarity
 from runs.command import ROOT, Commands, Result
 
+pytestmark = pytest.mark.slow  # the commands of the README run it too
 FEW = ("num_inference_steps=2", "num_images_per_prompt=1")
 
 

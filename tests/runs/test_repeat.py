@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from avatar_exp.run_folder import RunFolder
 from runs.command import ROOT, Commands, Result, pictures, rows, typed_again, unlike, weights
 
@@ -11,6 +13,7 @@ def assert_same(one: RunFolder, other: RunFolder) -> None:
     assert one.info["scores"] == other.info["scores"]
 
 
+@pytest.mark.slow
 def test_a_repeated_run_is_the_same_and_says_so(commands: Commands, finished: Result) -> None:
     first = finished.run
     ended = commands("train", f"repeat={first.path}", outputs=finished.outputs)

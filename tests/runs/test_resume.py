@@ -21,7 +21,7 @@ WAYS = {
         "text_encoder_stop=3",  # it has stopped before the checkpoint
     ),
 }
-SLOW = ("8 bit, batch 2",)  # what it shows, the others show together
+SLOW = ("adamw", "8 bit, batch 2")  # what it shows, the others show together
 STATE = ("global_step", "state_dict", "optimizer_states", "lr_schedulers", "average")
 
 

@@ -42,7 +42,8 @@ def trials(sweep: Path) -> int:
         return study.execute("SELECT count(*) FROM trials WHERE state = 'COMPLETE'").fetchone()[0]
 
 
-@pytest.mark.parametrize("launcher", ["joblib", pytest.param("submitit_local", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
 def test_jobs_may_run_in_other_processes(commands: Commands, tmp_path: Path, launcher: str) -> None:
     pytest.importorskip(f"hydra_plugins.hydra_{launcher.partition('_')[0]}_launcher")
     at_once = "hydra.launcher.n_jobs=2" if launcher == "joblib" else "hydra.launcher.timeout_min=5"

@@ -56,6 +56,7 @@ def test_the_command_that_repeats_a_run_can_be_pasted(commands: Commands, photos
     assert one.info["command"] == other.info["command"]
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_reads_them_the_same(commands: Commands, photos: Path) -> None:
     mine = (*BARE, "concept=person", "concept.identifier=Thảo Vy", f"concept.instance_data_dir={photos}")
     ended = commands.in_process_of_its_own("train", *mine, "max_steps=0")

@@ -164,6 +164,7 @@ def test_other_loggers(commands: Commands, logger: str, file: str | None) -> Non
         assert len(list(run.path.glob(file))) == 1
 
 
+@pytest.mark.slow
 def test_the_jobs_of_a_sweep_are_one_group(commands: Commands) -> None:
     ended = commands("train", "-m", *LOGGED, "lr=1e-6,2e-6")
     groups = {Logged(job.path).run.run_group for job in ended.jobs}
