@@ -159,7 +159,7 @@ def test_every_replacement_is_accepted() -> None:
         batches[-1] |= typed
     for batch in batches:
         groups = [one for one in CHOSEN if one.partition("=")[0] not in batch]
-        composed(*groups, *batch.values())  # an unknown key, option or type is an error
+        assert composed(*groups, *batch.values())  # an unknown key, option or type is an error
 
 
 def test_every_flag_has_its_row() -> None:
