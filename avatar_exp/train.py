@@ -88,10 +88,10 @@ def train(config: DictConfig, folder: RunFolder, origin: Origin) -> sweep_jobs.V
 
 def record_origin(config: DictConfig, folder: RunFolder, origin: Origin, concepts: "Sequence[Concept]") -> None:
     """What repeats the run, and what it was made with; a run that goes on must still have the same photos."""
-    from avatar_exp.training.record import git_commit, repeat_command, versions
+    from avatar_exp.training.record import git_commit, learnt_from_key, photos_key, repeat_command, versions
     from avatar_exp.training.wandb_logger import new_id
 
-    learnt_from = learnt_from_key(config, concepts)
+    learnt_from = learnt_from_key(concepts, boxes=config.objective.face_weight is not None)
     if config.resume and folder.info.get("learnt_from", learnt_from) != learnt_from:
         raise RefusedError(f"resume={config.resume}: photos, captions or boxes are not those it began with; start anew")
     write_atomically(folder.resolved, OmegaConf.to_yaml(config, resolve=True))
@@ -119,27 +119,6 @@ def record_origin(config: DictConfig, folder: RunFolder, origin: Origin, concept
         changed = again.differences(RunFolder(Path(config.repeat)), config)
         title = f"repeat of {config.repeat}: " + ("differs in" if changed else "the same config")
         log.info("\n  ".join([title, *changed]))
-
-
-def photos_key(concepts: "Sequence[Concept]") -> str:
-    """Hash of the photos: what runs that are compared must share."""
-    from avatar_exp.store import content_key, file_hash
-
-    photos = ((one.identifier, photo) for one in concepts for photo in one.photos())
-    return content_key({f"{identifier}/{photo.name}": file_hash(photo) for identifier, photo in photos})
-
-
-def learnt_from_key(config: DictConfig, concepts: "Sequence[Concept]") -> str:
-    """Hash of all that is learnt from: photos, captions and, where faces are weighted, the boxes that were given."""
-    from avatar_exp.data.boxes import BOXES, read_boxes
-    from avatar_exp.store import content_key
-
-    seen: dict[str, Any] = {"photos": photos_key(concepts)}
-    for one in concepts:
-        seen |= {f"{one.identifier}/{photo.name}": one.caption(photo) for photo in one.photos()}
-        if config.objective.face_weight is not None:
-            seen[f"{one.identifier}/{BOXES}"] = read_boxes(Path(one.instance_data_dir))
-    return content_key(seen)
 
 
 def say_tiny(run: "Run") -> None:

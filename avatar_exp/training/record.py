@@ -8,12 +8,16 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 import avatar_exp
+from avatar_exp.data.boxes import BOXES, read_boxes
+from avatar_exp.data.concept import Concept
 from avatar_exp.errors import RefusedError
 from avatar_exp.run_folder import RunFolder
+from avatar_exp.store import content_key, file_hash
 
 log = logging.getLogger("avatar_exp")
 
@@ -113,3 +117,19 @@ def recorded(folder: RunFolder) -> Iterator[None]:
         folder.update(status="failed", error=f"{type(error).__name__}: {error}")
         raise
     folder.update(status="finished")
+
+
+def photos_key(concepts: Sequence[Concept]) -> str:
+    """Hash of the photos: what runs that are compared must share."""
+    photos = ((one.identifier, photo) for one in concepts for photo in one.photos())
+    return content_key({f"{identifier}/{photo.name}": file_hash(photo) for identifier, photo in photos})
+
+
+def learnt_from_key(concepts: Sequence[Concept], boxes: bool) -> str:
+    """Hash of all that is learnt from: photos, captions and, where faces are weighted, the given ``boxes``."""
+    seen: dict[str, Any] = {"photos": photos_key(concepts)}
+    for one in concepts:
+        seen |= {f"{one.identifier}/{photo.name}": one.caption(photo) for photo in one.photos()}
+        if boxes:
+            seen[f"{one.identifier}/{BOXES}"] = read_boxes(Path(one.instance_data_dir))
+    return content_key(seen)

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 from PIL import Image
 
 from avatar_exp.data.concept import Concept
@@ -13,8 +12,8 @@ from avatar_exp.models.components import Components
 from avatar_exp.pictures import read_record
 from avatar_exp.run_folder import RunFolder, read_lines
 from avatar_exp.sampling import Request
-from avatar_exp.train import learnt_from_key, photos_key
 from avatar_exp.training.module import DreamBooth
+from avatar_exp.training.record import learnt_from_key, photos_key
 from runs.command import BARE, KEPT, RAISE, SHORT, Commands, Result, unlike, weights
 
 PROMPTS = 8  # of conf/scoring/default.yaml
@@ -265,11 +264,14 @@ def test_after_training_all_networks_are_brought_together_again(
 
 
 def test_what_is_learnt_from_is_more_than_the_photos(tmp_path: Path) -> None:
-    plain, weighted = (OmegaConf.create({"objective": {"face_weight": weight}}) for weight in (None, 4.0))
     one, other = (
         Concept(identifier="minh", instance_data_dir="data/hoanganh", instance_prompt=prompt)
         for prompt in ("photo of {subject}", "{subject}")
     )
     assert photos_key([one]) == photos_key([other])
-    keys = {learnt_from_key(plain, [one]), learnt_from_key(plain, [other]), learnt_from_key(weighted, [one])}
+    keys = {
+        learnt_from_key([one], boxes=False),
+        learnt_from_key([other], boxes=False),
+        learnt_from_key([one], boxes=True),
+    }
     assert len(keys) == 3
