@@ -23,6 +23,7 @@ from avatar_exp.scoring.functional import (
     relative,
     similarity,
 )
+from avatar_exp.scoring.layout import LEAST_COMMON
 
 COPY_QUANTILE = 0.95
 UNEXPLAINED = 0.5  # of what a photo has: found on drawn people, healthy runs and such as were built to copy
@@ -169,18 +170,23 @@ class ClipReference(Reference):
         among = cosines(self.learnt, self.learnt).masked_fill(~self.others, -1).max(dim=1).values
         return float(torch.quantile(among, COPY_QUANTILE)) if bool(self.others.any()) else 1.0
 
-    def copies(self, subject: Pictures) -> tuple[Tensor, Tensor]:
+    def copies(self, subject: Pictures, in_common: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """[N] whether each picture copies a photo that was trained on, and [N] which one is nearest.
 
         A picture on the beach is near a photo on the beach, and any picture of the subject is near all photos. So a
         copy is nearer than photos are to each other, and what neither its prompt nor the subject explains of that
         (``unexplained``) is more than half of what it would be for the photo itself.
+
+        Args:
+            subject: N pictures.
+            in_common: [N, T], by their layouts with each of ``learnt``; a copy has LEAST_COMMON.
         """
         values, which = nearest_photo(subject.features, self.learnt)
         rows = torch.arange(len(which))
         ours = self.unexplained(subject)[rows, which]
         photos = self.unexplained(Pictures(self.learnt[which], subject.prompts))[rows, which]
-        return (values > self.copy_threshold) & (ours > UNEXPLAINED * photos.clamp(min=LEAST_UNEXPLAINED)), which
+        copied = (values > self.copy_threshold) & (ours > UNEXPLAINED * photos.clamp(min=LEAST_UNEXPLAINED))
+        return copied if in_common is None else copied & (in_common[rows, which] >= LEAST_COMMON), which
 
     def unexplained(self, pictures: Pictures) -> Tensor:
         """[N, M]: how much nearer each picture is to each photo than its prompt explains, and than it is to the others.

@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from avatar_exp.data.intake import COPY_BITS, difference_hash, distance
 from avatar_exp.errors import UserError
 from avatar_exp.scoring.embedders import Embedder, name_of
 from avatar_exp.scoring.functional import joined
+from avatar_exp.scoring.layout import in_common, thumbnails
 from avatar_exp.scoring.of_faces import OfFaces
 from avatar_exp.scoring.reference import ClipReference, IdentityReference, Pictures
 from avatar_exp.scoring.step import Scored, Seen, scored
@@ -29,10 +31,14 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Against:
-    """What one concept's pictures are measured against, in each embedder that there is."""
+    """What one concept's pictures are measured against, in each embedder that there is.
+
+    ``layouts``: thumbnails [M, D] of the photos that were trained on.
+    """
 
     identity: IdentityReference | None
     clip: ClipReference | None
+    layouts: Tensor
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class Scorer:
         if self.clip and self.clip.reads_text:
             words = self.clip.texts(texts)
             clip = ClipReference(base=seen_by(self.clip, base), texts=words, **features(self.clip))
-        return Against(identity, clip)
+        return Against(identity, clip, thumbnails(photos))
 
     def score(self, against: Against, subject: Drawn, of_class: Drawn | None = None) -> Scored:
         """All scores of pictures of the subject; with pictures of the class by the same weights, drift too."""
@@ -90,6 +96,7 @@ class Scorer:
             self._seen(subject),
             self._seen(of_class) if of_class is not None else None,
             self.identity.found(subject.images) if isinstance(self.identity, OfFaces) else None,
+            in_common(thumbnails(subject.images), against.layouts),
         )
 
     def without_face(self, names: Sequence[str], photos: Sequence[Image.Image]) -> list[str] | None:

@@ -48,6 +48,7 @@ def scored(
     subject: Seen,
     of_class: Seen | None = None,
     faces: Sequence[bool] | None = None,
+    in_common: Tensor | None = None,
 ) -> Scored:
     """The scores of one concept's pictures; a score whose embedder is missing is left out.
 
@@ -56,6 +57,7 @@ def scored(
         of_class: pictures of the class by the trained weights, for ``drift``.
         faces: for each picture of the subject, whether the identity embedder saw a face or the whole; None if it does
             not look for faces.
+        in_common: of each picture of the subject's layout with each learnt photo's; without it anything may be a copy.
     """
     scores: dict[str, float] = {}
     errors: dict[str, float] = {}
@@ -77,7 +79,7 @@ def scored(
             most_drifted = int(similarity(of_class.identity.features, identity.photos).argmax())
     if clip is not None and subject.clip is not None:
         prompts = subject.clip.prompts
-        flags, nearest = clip.copies(subject.clip)
+        flags, nearest = clip.copies(subject.clip, in_common)
         copied = [int(which) if flag else None for flag, which in zip(flags, nearest, strict=True)]
         each["identity_clip"] = similarity(subject.clip.features, clip.photos)
         each["memorisation"] = flags.float()
