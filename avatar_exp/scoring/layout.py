@@ -29,5 +29,5 @@ def in_common(pictures: Tensor, photos: Tensor) -> Tensor:
 
     Photos may have been trained on mirrored (``data.flip``).
     """
-    mirrored = photos.unflatten(1, (SIDE, SIDE, 3)).flip(2).flatten(1)
+    mirrored = photos.reshape(-1, SIDE, SIDE, 3).flip(2).flatten(1)
     return torch.maximum(cosines(pictures, photos), cosines(pictures, mirrored))
