@@ -8,6 +8,7 @@ from typing import Any
 import avatar_exp
 from avatar_exp.models.locate import TINY
 from avatar_exp.run_folder import RunFolder, read_lines
+from avatar_exp.scoring.alarms import HINTS
 
 # Keys of the config that are told. Only numbers, yes and no, and names of options: no path and no word of the user's.
 TOLD = (
@@ -136,7 +137,11 @@ def made(run: RunFolder, config: Mapping[str, Any], architecture: Architecture, 
         scores=info.get("scores", {}).get(key, {}),
         intervals=info.get("intervals", {}).get(key, {}),
         fresh=chosen,
-        alarms=[f"{one['kind']} (step {one['step']})" for one in info.get("alarms", []) if one["step"] <= step],
+        alarms=[
+            f"{one['kind']} (step {one['step']})"
+            for one in info.get("alarms", [])
+            if one["step"] <= step and one["kind"] not in HINTS
+        ],
         words=words(info) if names and step else (),
         pictures=pictures_of(run, step) if names else (),
     )

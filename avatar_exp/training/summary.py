@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from avatar_exp.run_folder import RunFolder, read_lines
+from avatar_exp.scoring.alarms import HINTS
 
 TOLD = ("score/likeness", "score/prompt", "score/drift", "score/choice")  # of the scores, where there are any
 TINY_NOTICE = (
@@ -100,4 +101,5 @@ def summary_metrics(info: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in scores.get(step, {}).items()
     }
     found |= {f"{which}/step": step for which, step in steps.items() if step in scores}
-    return found | {"alarms": ", ".join(f"{one['kind']}@{one['step']}" for one in info.get("alarms", []))}
+    faults = (f"{one['kind']}@{one['step']}" for one in info.get("alarms", []) if one["kind"] not in HINTS)
+    return found | {"alarms": ", ".join(faults)}

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from avatar_exp.run_folder import read_lines
+from avatar_exp.training.summary import summary_metrics
 from runs.command import BARE, RAISE, SHORT, Commands, Result
 from runs.wandb_file import Logged
 
@@ -60,7 +61,7 @@ def test_every_sample_is_a_row_of_the_table(logged: Logged, finished: Result) ->
 def test_the_summary_says_of_which_steps_it_is_and_what_went_wrong(logged: Logged, finished: Result) -> None:
     info = finished.run.info
     assert (logged.summary["best/step"], logged.summary["last/step"]) == (info["best_step"], 4)
-    assert logged.summary["alarms"] == ", ".join(f"{one['kind']}@{one['step']}" for one in info.get("alarms", []))
+    assert logged.summary["alarms"] == summary_metrics(info)["alarms"]
 
 
 @pytest.mark.slow
