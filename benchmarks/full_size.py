@@ -29,10 +29,11 @@ PARTS = ("unet", "text_encoder", "vae")
 FULL = {"channels": (320, 640, 1280, 1280), "text": 768, "layers": 12, "vocabulary": 49408, "side": 64, "vae": 128}
 SHORT = ("max_steps=2", "prior.count=1", "prior.sampler.num_inference_steps=1", "sample_every=0", "precision=32")
 METHODS: Mapping[str, Sequence[str]] = {"full": (), "lora": ("method=lora", "lr=1e-4")}
-FORMATS: Mapping[str, Sequence[str]] = {
-    "full": ("diffusers", "single_file"),
-    "lora": ("diffusers", "single_file", "lora_diffusers", "lora_kohya"),
+FORMATS: Mapping[str, Sequence[tuple[str, str]]] = {
+    "full": (("diffusers", "fp16"), ("single_file", "fp16"), ("single_file", "fp32")),
+    "lora": (("diffusers", "fp16"), ("single_file", "fp16"), ("lora_diffusers", "fp16"), ("lora_kohya", "fp16")),
 }
+DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
 KEYS = {"single_file": 1130, "lora_diffusers": 352, "lora_kohya": 528}  # of SD 1.5; the LoRAs of the default layers
 ROUNDING = 2e-3  # of weights of about 1 in fp16, added in another order
 
@@ -102,6 +103,11 @@ class Ended:
     peak: int  # bytes
 
 
+def told(took: Ended) -> tuple[str, str]:
+    """Seconds and gigabytes, to be read."""
+    return f"{took.seconds:.0f} s", f"{took.peak / 1e9:.1f} GB"
+
+
 def ran(*arguments: str) -> Ended:
     """A command in a process of its own.
 
@@ -127,16 +133,18 @@ def plain(part: str, key: str) -> str:
     return key.removeprefix("text_model.") if part == "text_encoder" else key
 
 
-def read_back(format: str, out: Path, run: Path, base: Path) -> str:
+def read_back(format: str, dtype: str, out: Path, run: Path, base: Path) -> str:
     """What an export holds, against the pipeline of its run; what differs is said in words."""
     (file, *_) = [*out.glob("*.safetensors"), out / "unet" / "diffusion_pytorch_model.safetensors"]
     if format != "diffusers" and len(keys_of(file)) != KEYS[format]:
         return f"{len(keys_of(file))} keys, expected {KEYS[format]}"
-    return same_lora(out, file.name, run, base) if format.startswith("lora") else same_networks(format, out, run, base)
+    if format.startswith("lora"):
+        return same_lora(out, file.name, run, base)
+    return same_networks(format, DTYPES[dtype], out, run, base)
 
 
-def same_networks(format: str, out: Path, run: Path, base: Path) -> str:
-    """Every weight of the run's pipeline, bit by bit in half precision."""
+def same_networks(format: str, dtype: torch.dtype, out: Path, run: Path, base: Path) -> str:
+    """Every weight of the run's pipeline, bit by bit in the precision of the file."""
     if format == "single_file":
         from avatar_exp.models.load import load
 
@@ -149,7 +157,7 @@ def same_networks(format: str, out: Path, run: Path, base: Path) -> str:
         exported = {plain(part, key): value for key, value in found[part].items()}
         if {plain(part, key) for key in own} != exported.keys():
             return f"other keys in {part}"
-        if any(not torch.equal(value.half(), exported[plain(part, key)].half()) for key, value in own.items()):
+        if any(not torch.equal(value.to(dtype), exported[plain(part, key)].to(dtype)) for key, value in own.items()):
             return f"other weights in {part}"
     return f"{sum(map(len, found.values()))} keys, bit by bit"
 
@@ -190,16 +198,12 @@ def main() -> None:
     for method, overrides in METHODS.items():
         trained = ran("avatar_exp.train", *recipe(work / "base", work / method), *overrides)
         (run,) = (work / method / "outputs").glob("train/*/*")
-        for format in FORMATS[method]:
-            out = work / "exports" / f"{method}-{format}"
-            wrote = ran("avatar_exp.export", f"run={run}", f"format={format}", f"out={out}")
-            cells = [f"{trained.seconds:.0f} s", f"{trained.peak / 1e9:.1f} GB", format, f"{size_of(out):,.1f} MB"]
-            cells += [
-                f"{wrote.seconds:.0f} s",
-                f"{wrote.peak / 1e9:.1f} GB",
-                read_back(format, out, run, work / "base"),
-            ]
-            print(row([method, *cells]), flush=True)
+        for format, dtype in FORMATS[method]:
+            out = work / "exports" / f"{method}-{format}-{dtype}"
+            wrote = ran("avatar_exp.export", f"run={run}", f"format={format}", f"dtype={dtype}", f"out={out}")
+            found = read_back(format, dtype, out, run, work / "base")
+            print(row([method, *told(trained), f"{format} {dtype}", f"{size_of(out):,.1f} MB", *told(wrote), found]))
+            sys.stdout.flush()
             shutil.rmtree(out)
 
 
