@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from avatar_exp.data.photos import to_image
-from avatar_exp.errors import UserError
+from avatar_exp.errors import UserError, ran_out_of_memory
 from avatar_exp.models.components import Components
 from avatar_exp.pictures import save_picture
 from avatar_exp.store import Store
@@ -88,8 +88,8 @@ def sample(
             together = batch[:batch_size]
             try:
                 pixels = decoded(components, together)
-            except torch.OutOfMemoryError:
-                if len(together) == 1:
+            except RuntimeError as error:
+                if not ran_out_of_memory(error) or len(together) == 1:
                     raise
                 batch_size = len(together) // 2
                 log.warning("out of memory with %d pictures at once: on with %d", len(together), batch_size)

@@ -73,6 +73,8 @@ def name_faults(config: DictConfig) -> list[str]:
     schedules = [one.value for one in get_object("diffusers.optimization.SchedulerType")]
     if config.lr_scheduler.get("_target_", "").endswith("get_scheduler") and config.lr_scheduler.name not in schedules:
         found.append(f"lr_scheduler.name={config.lr_scheduler.name}: expected one of {', '.join(schedules)}")
+    if config.lr_scheduler.get("name") == "piecewise_constant" and not config.lr_scheduler.get("step_rules"):
+        found.append("lr_scheduler.name=piecewise_constant needs its steps, as +lr_scheduler.step_rules='1:200,0.1'")
     return found
 
 

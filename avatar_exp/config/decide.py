@@ -141,10 +141,12 @@ def faults(config: DictConfig) -> list[str]:
         found.append(
             f"data.resolution={config.data.resolution}: must be a multiple of 64 (VAE and UNet halve it six times)"
         )
-    if (config.trainer.devices not in (1, "1", "auto") and len(_listed(config.trainer.devices)) != 1) or (
-        config.trainer.num_nodes != 1
-    ):
-        found.append("trainer.devices, trainer.num_nodes: several GPUs in one run are not supported yet; one job a GPU")
+    devices, nodes = config.trainer.devices, config.trainer.num_nodes
+    if (devices not in (1, "1") and len(_listed(devices)) != 1) or nodes != 1:  # auto: all that there are
+        found.append(
+            f"trainer.devices={devices}, trainer.num_nodes={nodes}: several GPUs in one run are not supported yet; "
+            "expected 1, or a list of one: trainer.devices=[1]"
+        )
     if not config.method.unet and not config.method.text_encoder:
         found.append("method.unet and method.text_encoder are both false: nothing would be trained")
     found += lora_faults(config.method)

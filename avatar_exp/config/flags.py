@@ -9,7 +9,8 @@ from collections.abc import Collection, Sequence
 from avatar_exp.config.overrides import ONLY_SHOWN
 from avatar_exp.errors import UserError, raise_all
 
-# Flags of the tutorial's trainer, and what is typed here; a key alone takes the flag's value. See docs/tutorial.md.
+# Flags of the tutorial's trainer, and what is typed here; a key alone takes the flag's value, {} stands for it. See
+# docs/tutorial.md.
 FLAGS = {
     "pretrained_model_name_or_path": "model.path",
     "pretrained_vae_name_or_path": "model.vae",
@@ -42,8 +43,8 @@ FLAGS = {
     "save_guidance_scale": "scoring.sampler.guidance_scale",
     "save_infer_steps": "scoring.sampler.num_inference_steps",
     "gradient_checkpointing": "model.gradient_checkpointing=true",
-    "adam_beta1": "optimizer.betas='[0.9,0.999]'",
-    "adam_beta2": "optimizer.betas='[0.9,0.999]'",
+    "adam_beta1": "optimizer.betas='[{},0.999]'",
+    "adam_beta2": "optimizer.betas='[0.9,{}]'",
     "adam_weight_decay": "optimizer.weight_decay",
     "adam_epsilon": "optimizer.eps",
     "max_grad_norm": "trainer.gradient_clip_val",
@@ -82,6 +83,14 @@ OTHERS = {
     "flip_aug": "data.flip=true",
 }
 
+# Flags of which some values are typed in another way.
+VALUES = {
+    "mixed_precision": {"no": "precision=32", "bf16": "precision=bf16-mixed"},
+    "lr_scheduler": {
+        name: f"lr_scheduler.name={name}" for name in ("constant_with_warmup", "cosine_with_restarts", "polynomial")
+    },
+}
+
 ALONE = {"-h", "--help", "--hydra-help", "--version", "--resolve", "-r", "--run", "-m", "--multirun", "-sc"}
 ALONE |= {"--shell-completion"}
 WITH_VALUE = {"-c", "--cfg", "-p", "--package", "-i", "--info", "-cp", "--config-path", "-cn", "--config-name"}
@@ -92,8 +101,10 @@ def instead(flag: str, value: str = "") -> str | None:
     """What to type for another trainer's flag; None for one that is not known."""
     if flag in NOT_HERE:
         return f"(none here: {NOT_HERE[flag]})"
-    known = (FLAGS | OTHERS).get(flag)
-    return known if known is None or "=" in known.rpartition(" ")[2] else setting(known, value or "...")
+    known = VALUES.get(flag, {}).get(value) or (FLAGS | OTHERS).get(flag)
+    if known is None or "=" in known.rpartition(" ")[2]:
+        return known and known.replace("{}", value or "...")
+    return setting(known, value or "...")
 
 
 def setting(key: str, value: str) -> str:
@@ -153,6 +164,8 @@ def meant(came: str, known: Collection[str]) -> str:
     """What to type for ``--lr 1e-6``, ``lr = 1e-6`` or ``prompt=a photo``."""
     name, value = [*re.split(r"\s*=\s*|\s+", came.lstrip("-"), maxsplit=1), ""][:2]
     name = name if name in known else name.replace("-", "_")
+    if came.startswith("-") and value in VALUES.get(name, {}):
+        return VALUES[name][value]
     if name in known and (value or came.startswith("-")):
         return setting(name, value or "true")
     return instead(name, value) or (setting(name, value) if value else "(not known; all keys: --cfg job)")

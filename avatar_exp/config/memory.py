@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from avatar_exp.config.disk import moment_bytes
-from avatar_exp.errors import UserError
+from avatar_exp.errors import UserError, ran_out_of_memory
 from avatar_exp.models.components import Components
 from avatar_exp.models.footprint import Need, need
 from avatar_exp.scoring.embedders import name_of, weight_bytes
@@ -136,7 +136,9 @@ def explained(asked: Asked | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not ran_out_of_memory(error):
+            raise
         used, free = usage()
         cures = (savings(asked) if asked else []) or ["a GPU that nobody else uses, or a smaller data.resolution="]
         told = "\n  ".join(["out of GPU memory. What would help:", *cures])

@@ -26,7 +26,7 @@ from avatar_exp.config.overrides import ONLY_SHOWN, readable
 from avatar_exp.config.schema import OPTIONS
 from avatar_exp.config.sweep import job_name, note_command_line, write_sweep_file
 from avatar_exp.config.sweep_jobs import end_of_sweep, failed_values, remaining_trials
-from avatar_exp.errors import UserError, counted
+from avatar_exp.errors import UserError, counted, mendable
 from avatar_exp.run_folder import timestamp
 
 log = logging.getLogger("avatar_exp")
@@ -173,7 +173,8 @@ def _run(job: Job, config: DictConfig, failed: list[tuple[Origin, Exception | st
         write_sweep_file(origin.sweep)
     try:
         return job(config, origin)
-    except Exception as error:
+    except Exception as raised:
+        error = mendable(raised)
         failed.append((origin, str(error) if in_sweep else error))  # the error itself would keep the model in memory
         if in_sweep:
             log.error("this job failed: %s", error, exc_info=not isinstance(error, UserError))

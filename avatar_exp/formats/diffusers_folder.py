@@ -75,7 +75,12 @@ def add_old_names(folder: Path, tokenizer: Any) -> None:
 
 
 def in_dtype(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """A copy in another precision; itself where it is in that one."""
+    """A copy in another precision, in the host's memory: the GPU's may be full; itself where it is in that one."""
     if next(module.parameters()).dtype == dtype:
         return module
-    return nn.Module.to(copy.deepcopy(module), dtype)  # diffusers' own ``to`` warns of layers that there are none of
+    cast: dict[int, Any] = {
+        id(p): nn.Parameter(p.detach().to("cpu", dtype), requires_grad=False) for p in module.parameters()
+    }
+    for buffer in module.buffers():
+        cast[id(buffer)] = buffer.to("cpu", dtype if buffer.is_floating_point() else buffer.dtype, copy=True)
+    return copy.deepcopy(module, cast)  # takes these for copies it has already made

@@ -99,14 +99,19 @@ class Average:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """The networks hold the average inside, and their own weights again afterwards."""
-        own = [parameter.detach().clone() for parameter in self._parameters]
-        self._model.copy_to(self._parameters)
+        """The networks hold the average inside, and their own weights again afterwards.
+
+        They change places, so no memory is needed. Nothing may be trained inside.
+        """
+        self._change_places()
         try:
             yield
         finally:
-            for parameter, value in zip(self._parameters, own, strict=True):
-                parameter.data.copy_(value)
+            self._change_places()
+
+    def _change_places(self) -> None:
+        for parameter, share in zip(self._parameters, self._model.shadow_params, strict=True):
+            parameter.data, share.data = share.data, parameter.data
 
     def state_dict(self) -> dict[str, Any]:
         """The average and its step count."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from typing import Any
+from itertools import chain
+from typing import Any, Self
 
 import pytorch_lightning as pl
 import torch
@@ -15,6 +16,7 @@ from avatar_exp.errors import UserError
 from avatar_exp.models.components import Components
 from avatar_exp.models.trainable import Average
 from avatar_exp.training.objective import PLAIN, Objective
+from avatar_exp.training.optimizers import paged_again
 
 MakeOptimizer = Callable[[list[dict[str, Any]]], Optimizer]
 MakeScheduler = Callable[..., Any]
@@ -52,6 +54,7 @@ class DreamBooth(pl.LightningModule):
         self.components = components
         self.trained = nn.ModuleDict(dict(trained))
         self.average = Average(trained, components.ema) if components.ema else None
+        self.learning: frozenset[str] = frozenset()  # which networks had gradients in the last step
         self.make_optimizer, self.make_scheduler = optimizer, lr_scheduler
         self.learning_rates, self.prior_weight = dict(learning_rates), prior_weight
         self.objective, self.text_encoder_stop = objective, text_encoder_stop
@@ -101,16 +104,21 @@ class DreamBooth(pl.LightningModule):
         return {"loss": loss, **{f"train/{name}": value for name, value in parts.items()}}
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """The gradient norm before clipping; Lightning has already unscaled fp16 gradients here."""
-        gradients = [p.grad for p in self.parameters() if p.grad is not None]
-        self.gradient_norm = torch.nn.utils.get_total_norm(gradients)
+        """The gradient norm before clipping, and who learns; Lightning has already unscaled fp16 gradients here."""
+        gradients = {
+            name: [p.grad for p in network.parameters() if p.grad is not None] for name, network in self.trained.items()
+        }
+        self.learning = frozenset(name for name, own in gradients.items() if own)
+        self.gradient_norm = torch.nn.utils.get_total_norm(list(chain.from_iterable(gradients.values())))
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """The step, then its share in the average.
 
-        Not in ``on_train_batch_end``, which comes after the callbacks': a checkpoint would miss the newest share.
+        Not in ``on_train_batch_end``, which comes after the callbacks': a checkpoint would miss the newest share, and
+        the gradients, as large as the weights, would lie beside all that is drawn and scored before the next step.
         """
         super().optimizer_step(*args, **kwargs)
+        self.zero_grad(set_to_none=True)
         if self.average is not None:
             self.average.step()
 
@@ -135,6 +143,16 @@ class DreamBooth(pl.LightningModule):
     def on_fit_start(self) -> None:
         """The frozen networks are not registered, so Lightning does not move them."""
         self.components.to(self.device)
+
+    def on_train_start(self) -> None:
+        """A checkpoint's moments have been taken whole onto the GPU by now."""
+        if self.trainer.global_step:
+            paged_again(self.trainer.optimizers[0])
+
+    def cpu(self) -> Self:
+        """Stays where it is: Lightning's teardown calls this, but what was trained is drawn with and written next, and
+        the host's memory may not hold it (Colab's 12.7 GB)."""
+        return self
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The average belongs to the state."""

@@ -20,9 +20,9 @@ def adamw(
 
     Lightning refuses to clip the gradients of a fused one in mixed precision, so the train command says False there.
     """
-    groups = list(params)
+    one_kernel = True if fused is not False else None  # False would leave one loop over all tensors
     return torch.optim.AdamW(
-        groups, betas=(betas[0], betas[1]), eps=eps, weight_decay=weight_decay, fused=fused is not False
+        list(params), betas=(betas[0], betas[1]), eps=eps, weight_decay=weight_decay, fused=one_kernel
     )
 
 
@@ -43,3 +43,17 @@ def adamw8bit(
     kind = bitsandbytes.optim.PagedAdamW8bit if paged else bitsandbytes.optim.AdamW8bit
     optimizer: Optimizer = kind(list(params), betas=(betas[0], betas[1]), eps=eps, weight_decay=weight_decay)
     return optimizer
+
+
+def paged_again(optimizer: Any) -> None:
+    """Put the moments of a paged optimizer back into memory that may be paged, after a checkpoint was loaded.
+
+    bitsandbytes loads them into plain memory of the GPU. On a CPU, where nothing is paged, they become plain tensors.
+    """
+    if not getattr(optimizer, "is_paged", False):
+        return
+    for parameter, state in optimizer.state.items():
+        for name in ("state1", "state2"):
+            buffer = optimizer.get_state_buffer(parameter, dtype=state[name].dtype)
+            buffer.copy_(state[name])
+            state[name] = buffer

@@ -62,15 +62,15 @@ def git_commit() -> str | None:
 def repeat_command(overrides: Sequence[str], decided: Sequence[str]) -> str:
     """One line that repeats the run anywhere: what was typed, then what was decided for the user.
 
-    Of a key that was typed twice the last one counts; ``repeat`` and ``resume`` name folders that are only here, and
-    ``sweep`` would make many runs of one.
+    Of a key that was typed twice the last one counts; ``repeat``, ``resume`` and ``hydra.*`` name folders that are only
+    here, and ``sweep`` would make many runs of one.
     """
     typed = {one.partition("=")[0]: one for one in overrides}
     values = {**{one.partition("=")[0]: one for one in decided}, **typed}
     ordered = [values[key] for key in [*typed, *(key for key in values if key not in typed)]]
     return shlex.join(
         ["python", "-m", "avatar_exp.train"]
-        + [one for one in ordered if not one.startswith(("repeat=", "resume=", "sweep="))]
+        + [one for one in ordered if not one.startswith(("repeat=", "resume=", "sweep=", "hydra."))]
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from avatar_exp.config import memory
-from avatar_exp.errors import UserError
+from avatar_exp.errors import UserError, mendable
 
 
 @pytest.fixture
@@ -74,3 +74,15 @@ def test_a_full_gpu_is_explained(asked, monkeypatch):
     assert "11.2 GB are used by this run, 0.3 GB are free; CUDA out of memory. Tried to allocate 20 MiB." in said
     with pytest.raises(ZeroDivisionError), memory.explained(asked):
         _ = 1 / 0
+
+
+@pytest.mark.parametrize(
+    "words", ["CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"]
+)
+def test_other_words_for_it_are_known(words):
+    with pytest.raises(UserError, match="out of GPU memory"), memory.explained():
+        raise RuntimeError(words)
+    assert isinstance(mendable(RuntimeError(words)), UserError)
+    with pytest.raises(RuntimeError, match="of another kind"), memory.explained():
+        raise RuntimeError("of another kind")
+    assert not isinstance(mendable(RuntimeError("of another kind")), UserError)

@@ -63,7 +63,7 @@ def test_a_resume_that_is_refused_leaves_the_run_as_it_was(commands: Commands) -
 
 
 def test_several_gpus_in_one_run_are_refused_before_anything_is_loaded(commands: Commands) -> None:
-    ended = commands("train", *BARE, "trainer.devices=2", "prior.sampler.scheduler=Foo", "lr_scheduler.name=bar")
+    ended = commands("train", *BARE, "trainer.devices=auto", "prior.sampler.scheduler=Foo", "lr_scheduler.name=bar")
     assert ended.code == 2
     for fault in ("several GPUs in one run", "diffusers has none of that name", "lr_scheduler.name=bar: expected one"):
         assert fault in ended.err

@@ -1,17 +1,19 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pytorch_lightning.strategies import Strategy
 
 from avatar_exp.data.concept import Concept
-from avatar_exp.models.components import Components
 from avatar_exp.pictures import read_record
 from avatar_exp.run_folder import RunFolder, read_lines
 from avatar_exp.sampling import Request
+from avatar_exp.training.callbacks.pictures import Pictures
 from avatar_exp.training.module import DreamBooth
 from avatar_exp.training.record import learnt_from_key, photos_key
 from runs.command import BARE, KEPT, RAISE, SHORT, Commands, Result, unlike, weights
@@ -249,18 +251,42 @@ def test_samples_are_drawn_by_requests_that_carry_the_concepts_words(finished: R
     assert "{" not in record["prompt"]
 
 
-def test_after_training_all_networks_are_brought_together_again(
-    commands: Commands, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("fails", [False, True])
+def test_gradients_and_moments_are_gone_when_they_have_done_their_work(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
-    """Lightning moves what it knows of to the CPU; on a GPU the others would stay there, and nothing could be drawn."""
-    moved: list[str] = []
-    cpu, to = DreamBooth.cpu, Components.to
-    monkeypatch.setattr(DreamBooth, "cpu", lambda self: (moved.append("apart"), cpu(self))[1])
-    monkeypatch.setattr(Components, "to", lambda self, device: (moved.append("together"), to(self, device))[1])
-    ended = commands("train", *BARE, "max_steps=1", "save=none")
-    assert ended.code == 0, ended.err
-    assert "apart" in moved
-    assert moved[-1] == "together"
+    """Beside pictures and files they would fill a GPU, and Lightning would take them into the host's memory."""
+    gradients: list[int] = []
+    ended: list[int] = []
+    draw, step, teardown = Pictures.at_step, DreamBooth.training_step, Strategy.teardown
+
+    def drawn(self: Any, trainer: Any, module: Any, number: int) -> None:
+        gradients.append(sum(p.grad is not None for p in module.parameters()))
+        draw(self, trainer, module, number)
+
+    def stepped(self: Any, batch: Any, batch_idx: int) -> Any:
+        if fails and self.global_step:
+            raise RuntimeError("the machine is on fire")
+        return step(self, batch, batch_idx)
+
+    def torn(self: Any) -> None:
+        ended.append(len(self.optimizers) + len(self.lr_scheduler_configs))
+        before = next(self.lightning_module.parameters())
+        teardown(self)
+        assert next(self.lightning_module.parameters()) is before
+
+    monkeypatch.setattr(Pictures, "at_step", drawn)
+    monkeypatch.setattr(DreamBooth, "training_step", stepped)
+    monkeypatch.setattr(Strategy, "teardown", torn)
+    done = commands("train", *BARE, "sample_every=1", "score_every=0", "max_steps=2", "save=none")
+    assert (done.code == 0) is not fails, done.err
+    assert gradients == [0] * (1 if fails else 2)
+    assert ended == [0]
+
+
+def test_what_is_trained_stays_where_it_is() -> None:
+    module = DreamBooth.__new__(DreamBooth)
+    assert DreamBooth.cpu(module) is module
 
 
 def test_what_is_learnt_from_is_more_than_the_photos(tmp_path: Path) -> None:

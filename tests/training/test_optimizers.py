@@ -7,7 +7,7 @@ import torch
 from diffusers.optimization import get_scheduler
 from torch import nn
 
-from avatar_exp.training.optimizers import adamw, adamw8bit
+from avatar_exp.training.optimizers import adamw, adamw8bit, paged_again
 
 
 def model():
@@ -37,7 +37,7 @@ def test_adamw_is_torchs(fused):
     theirs, _, _ = train(lambda groups: torch.optim.AdamW(groups, betas=(0.8, 0.99), eps=1e-7, weight_decay=0.05))
     for one, two in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-6)
-    assert optimizer.param_groups[0]["fused"] is (fused is None)
+    assert optimizer.param_groups[0]["fused"] is (True if fused is None else None)  # None: torch's choice
 
 
 def test_adamw_is_the_papers_formula():
@@ -110,3 +110,30 @@ def test_schedules_take_what_the_module_gives(name):
         schedule.step()
     assert rates[0] == 1.0
     assert (rates[-1] < 0.2) == (name != "constant")
+
+
+def test_moments_that_were_paged_are_paged_again_after_a_checkpoint(monkeypatch):
+    _, optimizer, _ = train(partial(adamw8bit, paged=True), steps=2)
+    assert optimizer.is_paged
+    asked = []
+    plain = type(optimizer).get_state_buffer
+
+    def buffer(self, parameter, dtype):
+        asked.append((tuple(parameter.shape), dtype))
+        return plain(self, parameter, dtype)
+
+    monkeypatch.setattr(type(optimizer), "get_state_buffer", buffer)
+    before = {p: {k: v.clone() for k, v in s.items() if k.startswith("state")} for p, s in optimizer.state.items()}
+    for state in optimizer.state.values():
+        state["state1"].is_paged = True  # as one that was paged comes from a file
+    paged_again(optimizer)
+    assert sorted(asked, key=str) == sorted(
+        ((tuple(p.shape), v.dtype) for p, s in before.items() for k, v in s.items()), key=str
+    )
+    for parameter, state in optimizer.state.items():
+        for name, value in before[parameter].items():
+            assert torch.equal(state[name], value)
+        assert not hasattr(state["state1"], "is_paged")
+    _, other, _ = train(adamw8bit, steps=1)
+    paged_again(other)
+    assert len(asked) == sum(map(len, before.values()))

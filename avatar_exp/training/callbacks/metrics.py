@@ -3,6 +3,7 @@
 import math
 import time
 from collections import defaultdict
+from collections.abc import Collection
 from statistics import fmean
 from typing import Any
 
@@ -52,7 +53,7 @@ class Metrics(pl.Callback):
         step = trainer.global_step
         if is_due(step, self.every, trainer.max_steps):
             if trainer.is_global_zero:
-                log_metrics(trainer, self.run, step, self._means(trainer))
+                log_metrics(trainer, self.run, step, self._means(trainer, pl_module.learning))
             self._values.clear()
             self._images, self._seconds = 0, 0.0
 
@@ -69,11 +70,11 @@ class Metrics(pl.Callback):
         self._values = defaultdict(list, state_dict["values"])
         self._images, self._seconds = state_dict["images"], state_dict["seconds"]
 
-    def _means(self, trainer: pl.Trainer) -> dict[str, float]:
+    def _means(self, trainer: pl.Trainer, learning: Collection[str]) -> dict[str, float]:
         """The mean of each value, the learning rates in force (0 of a network that was stopped), and the speed."""
         row = {name: fmean(float(value) for value in values) for name, values in self._values.items()}
         for group in trainer.optimizers[0].param_groups:
-            learns = any(parameter.grad is not None for parameter in group["params"])
-            row["train/lr" if group["name"] == "unet" else f"train/lr_{group['name']}"] = group["lr"] if learns else 0.0
+            name = "train/lr" if group["name"] == "unet" else f"train/lr_{group['name']}"
+            row[name] = group["lr"] if group["name"] in learning else 0.0
         row["train/images_per_s"] = self._images / max(self._seconds, 1e-9)
         return row
