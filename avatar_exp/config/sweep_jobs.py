@@ -138,7 +138,9 @@ def make_way(folder: RunFolder) -> bool:
 
 
 def keep_the_best(sweep: Path) -> None:
-    """Of the finished jobs of each subject and base, only the best keeps its pipeline; without scores, all do."""
+    """Of the finished jobs of each subject and base, only the best keeps its pipeline; without scores all do, and where
+    the class has drifted in all of them: which of these is the least bad is not for a rule to decide.
+    """
     from avatar_exp.report.runs import best_of, read_run
 
     with FileLock(sweep / ".best.lock"):
@@ -151,7 +153,7 @@ def keep_the_best(sweep: Path) -> None:
         for rivals in alike.values():
             runs = [read_run(job.path, job.path.name) for job in rivals]
             of_weights = all(run.told_step == run.info.get("chosen_step") for run in runs)
-            best = best_of(runs) if of_weights else None
+            best = best_of(runs) if of_weights and not all(run.drifted for run in runs) else None
             for place, job in enumerate(rivals):
                 if best is not None and place != best:
                     shutil.rmtree(job.pipeline)

@@ -189,6 +189,11 @@ class Run:
         return Candidate(self.told_step, self.told[self.metric], error, drift, drift_error)
 
     @property
+    def drifted(self) -> bool:
+        """Whether the class is surely not what it was, at the step that is told."""
+        return self.candidate is not None and self.candidate.drifted(self.max_drift)
+
+    @property
     def max_drift(self) -> float:
         """The most drift of the class that this run allowed."""
         known = number(mapping(self.values.get("scoring")).get("max_drift"))

@@ -47,6 +47,18 @@ def test_a_job_whose_class_drifted_is_not_the_best(sweep):
     assert kept(folder) == ["000"]
 
 
+def test_of_jobs_that_all_drifted_none_is_thrown_away_until_one_is_better(sweep):
+    folder = sweep((0.4, 0.300), (0.3, 0.294))
+    sweep_jobs.keep_the_best(folder)
+    assert kept(folder) == ["000", "001"]
+
+
+def test_one_that_has_not_drifted_takes_the_place_of_all_that_have(sweep):
+    folder = sweep((0.4, 0.300), (0.3, 0.294), (0.2, 0.0))
+    sweep_jobs.keep_the_best(folder)
+    assert kept(folder) == ["002"]
+
+
 def test_another_persons_weights_are_nobodys_rivals(sweep):
     folder = sweep((0.3, 0.0), (0.7, 0.0))
     RunFolder(folder / "000").update(concept=["lan"])

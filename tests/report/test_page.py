@@ -119,6 +119,19 @@ def test_the_best_run_is_compared_with_the_first_and_the_slider_begins_at_its_st
     assert data(html, "gallery")["start"] == 10
 
 
+def test_of_runs_that_all_drifted_it_is_said_that_one_drifted_least(sweep):
+    for number, drift in enumerate((0.81, 0.72, 0.93)):
+        (job,) = (RunFolder(path) for path in sweep.glob(f"{number:03d}*"))
+        scores = {step: {**values, "score/drift": drift} for step, values in job.info["scores"].items()}
+        job.update(scores=scores)
+    html = comparison(sweep)
+    assert "Highest choice" not in html
+    lead = html.partition('class="lead"')[2].partition("</p>")[0]
+    assert "Least drift, of runs whose class has all drifted" in lead
+    assert "001_lr-2e-6" in lead
+    assert "drift 0.72" in lead
+
+
 @pytest.mark.parametrize("kind", ["report", "comparison"])
 def test_a_page_is_self_contained(run, sweep, kind):
     html = report(run) if kind == "report" else comparison(sweep)
