@@ -21,13 +21,13 @@ def mendable(error: Exception) -> Exception:
     if isinstance(error, UserError) or not ran_out_of_memory(error):
         return error
     cures = "a GPU that nobody else uses, fewer pictures at once (batch_size=1), or smaller ones"
-    return UserError(f"out of GPU memory. What would help: {cures}\n{str(error).partition(chr(10))[0]}")
+    return UserError(f"out of GPU memory. What would help: {cures}\n" + str(error).partition("\n")[0])
 
 
 def raise_all(title: str, faults: Sequence[str]) -> None:
-    """Raise one UserError that lists every fault found; do nothing if there is none."""
+    """Raise one UserError that lists every fault found, each of which may have several lines; nothing if there is none."""
     if faults:
-        raise UserError("\n".join([title, *(f"  - {fault}" for fault in faults)]))
+        raise UserError("\n  - ".join([title, *(fault.replace("\n", "\n    ") for fault in faults)]))
 
 
 def counted(count: int, thing: str) -> str:

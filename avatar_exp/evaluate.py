@@ -121,7 +121,7 @@ def subject_of(config: DictConfig, run: RunFolder) -> "Concept":
         raise UserError(
             f"run={run.path} is not a run of train: name the subject and its photos, identifier=hoanganh photos=DIR"
         )
-    raise_all("the photos to compare with cannot be read:", concept.faults())
+    raise_all("the photos to compare with cannot be read:", concept.faults(class_pictures=0))
     return concept
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from avatar_exp.errors import counted
+from avatar_exp.errors import UserError, counted, raise_all
 
 
 @pytest.mark.parametrize(
@@ -10,3 +10,10 @@ from avatar_exp.errors import counted
 )
 def test_one_thing_and_several(count, words):
     assert counted(count, "picture") == words
+
+
+def test_all_faults_come_at_once_and_lines_of_one_stay_beneath_it():
+    with pytest.raises(UserError) as raised:
+        raise_all("two things:", ["boxes.csv:\n- line 2\n- line 5", "lr=-1"])
+    assert str(raised.value) == "two things:\n  - boxes.csv:\n    - line 2\n    - line 5\n  - lr=-1"
+    raise_all("nothing:", [])

@@ -45,11 +45,12 @@ def checked_concepts(config: DictConfig) -> list[Concept]:
         named = concepts(config)
     except UserError as error:
         found.append(str(error))
+    own = config.prior._target_.endswith(".Folder")
     for concept in named:
-        found += concept.faults()
-        if config.prior._target_.endswith(".Folder") and concept.class_data_dir is None:
+        found += concept.faults(class_pictures=config.prior.count if own and config.prior.weight else 0)
+        if own and concept.class_data_dir is None:
             found.append("prior=folder needs concept.class_data_dir=DIR, a folder with pictures of the class")
-        if not config.prior._target_.endswith(".Folder") and concept.class_data_dir is not None:
+        if not own and concept.class_data_dir is not None:
             log.warning("concept.class_data_dir=%s is not used: prior=folder would", concept.class_data_dir)
         if not found and config.data.holdout >= len(concept.photos()):
             photos = counted(len(concept.photos()), "photo")

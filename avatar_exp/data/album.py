@@ -8,6 +8,7 @@ from PIL import Image
 
 from avatar_exp.data.faces import Box, Face, find_faces, head_and_shoulders
 from avatar_exp.data.intake import Measures, Verdict, judge, measure
+from avatar_exp.data.listing import listed, no_file
 from avatar_exp.data.photos import SUFFIXES, UNREAD, UnreadableError, open_photo, square_of
 from avatar_exp.errors import raise_all
 
@@ -53,9 +54,13 @@ class BoxError(ValueError):
 
 
 def files_of(folder: Path) -> list[Path]:
-    """Every file that is there as a photo, or by mistake; sorted by name."""
-    files = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
-    return sorted(file for file in files if file.suffix.lower() not in COMPANIONS)
+    """Every file that is there as a photo, or by mistake, and whatever else is named like a photo; sorted by name.
+
+    Raises:
+        UserError: if the folder cannot be looked into.
+    """
+    found = (file for file in listed(folder) if file.suffix.lower() not in COMPANIONS)
+    return [file for file in found if file.suffix.lower() in {*SUFFIXES, *UNREAD} or no_file(file) is None]
 
 
 def album(
@@ -109,7 +114,8 @@ def read(file: Path) -> Image.Image:
     """
     suffix = file.suffix.lower()
     if suffix not in SUFFIXES:
-        raise UnreadableError(UNREAD.get(suffix, f"{suffix or 'a file without a suffix'} is no format of photos"))
+        known = UNREAD.get(suffix, f"{suffix or 'a file without a suffix'} is no format of photos")
+        raise UnreadableError(no_file(file) or known)
     return open_photo(file)
 
 

@@ -1,6 +1,7 @@
 """Where the face is in a photo, as fractions of the square that is trained on: where a face-weighted loss looks."""
 
 import csv
+import io
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +11,15 @@ from torch import Tensor
 
 from avatar_exp.data.faces import Box, find_faces
 from avatar_exp.data.photos import open_photo, square_of
-from avatar_exp.errors import UserError
+from avatar_exp.errors import UserError, raise_all
 
 log = logging.getLogger("avatar_exp")
 
 BOXES = "boxes.csv"  # beside the photos: faces that no detector needs to find, or finds wrongly
 COLUMNS = ["photo", "left", "top", "right", "bottom"]
+EXPECTED = f"expected a line {','.join(COLUMNS)} and one like it for each photo: 01.jpg,120,80,360,340"
+SEPARATORS = ",;\t"  # in many countries a spreadsheet writes semicolons
+TOO_FAR = 1e6  # pixels; no picture is so large
 NO_FACE = torch.zeros(4)  # an empty box
 
 
@@ -25,26 +29,69 @@ def read_boxes(folder: Path) -> dict[str, Box]:
     Its columns are photo and, in pixels of the upright photo, left, top, right, bottom; four zeros: no face is there.
 
     Raises:
-        UserError: if it is not such a file.
+        UserError: if it is not such a file; with every line that is wrong.
     """
     file = folder / BOXES
     if not file.is_file():
         return {}
     try:
-        with file.open(newline="", encoding="utf-8-sig") as text:
-            columns, *lines = csv.reader(text)
-            if columns != COLUMNS:
-                raise ValueError(f"its first line is {','.join(columns)}")
-            return {name: _box(*edges) for name, *edges in filter(None, lines)}
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(
-            f"{file}: {type(error).__name__}: {error}\n"
-            f"expected a line {','.join(COLUMNS)} and one like it for each photo: 01.jpg,120,80,360,340"
-        ) from error
+        lines = _lines(file)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file}: {error}\n{EXPECTED}") from error
+    boxes: dict[str, Box] = {}
+    first: dict[str, int] = {}
+    wrong = []
+    for number, (cell, *edges) in lines:
+        name = cell.rstrip()
+        if name in first:
+            wrong.append(f"line {number}: {name} is in line {first[name]} too; a photo has one face, leave one of them")
+        first.setdefault(name, number)
+        try:
+            boxes[name] = _box(edges)
+        except ValueError as error:
+            wrong.append(f"line {number}: {error}")
+    raise_all(f"{file}: {EXPECTED}", wrong)
+    return boxes
 
 
-def _box(left: str, top: str, right: str, bottom: str) -> Box:
-    return round(float(left)), round(float(top)), round(float(right)), round(float(bottom))
+def _lines(file: Path) -> list[tuple[int, list[str]]]:
+    """The lines after the first that are not empty, with their numbers.
+
+    Raises:
+        ValueError: if it is no table with the right first line.
+    """
+    text = file.read_bytes().decode("utf-8-sig")
+    separator = max(SEPARATORS, key=text.partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    try:
+        lines = [(reader.line_num, line) for line in reader if any(cell.strip() for cell in line)]
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num}: {error}") from error
+    columns = [cell.strip() for cell in lines[0][1]] if lines else []
+    if columns != COLUMNS:
+        raise ValueError(f"its first line is {_short(separator.join(columns))}" if lines else "it is empty")
+    return lines[1:]
+
+
+def _box(edges: Sequence[str]) -> Box:
+    if len(edges) != len(COLUMNS) - 1:
+        raise ValueError(f"{len(edges) + 1} columns, expected {len(COLUMNS)}")
+    left, top, right, bottom = (_pixels(edge) for edge in edges)
+    return left, top, right, bottom
+
+
+def _pixels(text: str) -> int:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) < TOO_FAR:  # nor is what is no number
+        raise ValueError(f"{_short(text)!r} is no number of pixels")
+    return round(value)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def face_box(photo: Path) -> Tensor:

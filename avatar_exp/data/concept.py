@@ -1,6 +1,7 @@
 """A concept: the subject, the words that name it, and the photos that show it."""
 
 import json
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,11 +10,15 @@ from typing import Any
 
 from avatar_exp.data.glance import unreadable
 from avatar_exp.data.photos import passed_over, photo_files
-from avatar_exp.errors import UserError, counted
+from avatar_exp.errors import UserError, counted, raise_all
 
 RECOMMENDED_PHOTOS = (10, 20)
 PLACEHOLDERS = ("{subject}", "{identifier}", "{class}")
 LISTED = ("instance_prompt", "class_prompt", "instance_data_dir", "class_data_dir")  # keys of a concepts_list.json
+A_LIST = (
+    "expected a list of objects with instance_prompt, class_prompt, instance_data_dir and, for your own class "
+    "pictures, class_data_dir"
+)
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,12 @@ class Concept:
         text = own.read_text(encoding="utf-8-sig").strip() if own else ""
         return self.fill(text or self.instance_prompt)
 
-    def faults(self) -> list[str]:
-        """Everything that is wrong with it, one line each; empty if it can be trained."""
+    def faults(self, class_pictures: int | None = None) -> list[str]:
+        """Everything that is wrong with it, one line each; empty if it can be trained.
+
+        Args:
+            class_pictures: how many of ``class_data_dir`` are going to be used, the first by name; None: all.
+        """
         found = []
         if not self.identifier.strip():
             found.append("concept.identifier is empty: choose a word for the subject, such as hoanganh")
@@ -64,19 +73,34 @@ class Concept:
             found.append(f"concept.instance_prompt={self.instance_prompt!r} does not name the subject: use {{subject}}")
         for key, prompts in self._prompts.items():
             found += placeholder_faults(f"concept.{key}", prompts)
-        folder = Path(self.instance_data_dir)
-        if not folder.is_dir():
-            found.append(f"concept.instance_data_dir={self.instance_data_dir}: no such folder (from {Path.cwd()})")
-        elif not self.photos() and not passed_over(folder):
-            found.append(f"concept.instance_data_dir={folder}: no picture in it (jpg, png, webp, heic, avif, tiff)")
-        else:
-            found += unreadable(self.photos()) + self._caption_faults()
-            found += [f"{file}: cannot be read: {cure}" for file, cure in passed_over(folder).items()]
-        if self.class_data_dir is not None:
-            class_folder = Path(self.class_data_dir)
-            if not class_folder.is_dir() or not photo_files(class_folder):
-                found.append(f"concept.class_data_dir={self.class_data_dir}: no folder with pictures")
+        for key, faults_in in (
+            ("instance_data_dir", self._photo_faults),
+            ("class_data_dir", lambda: self._class_faults(class_pictures)),
+        ):
+            try:
+                found += faults_in()
+            except UserError as error:  # a folder that may not be looked into
+                found.append(f"concept.{key}={error}")
         return found
+
+    def _photo_faults(self) -> list[str]:
+        folder = Path(self.instance_data_dir)
+        if not os.path.isdir(folder):  # Path.is_dir raises where a folder above may not be entered
+            return [f"concept.instance_data_dir={self.instance_data_dir}: no such folder (from {Path.cwd()})"]
+        photos, others = self.photos(), passed_over(folder)
+        if not photos and not others:
+            return [f"concept.instance_data_dir={folder}: no picture in it (jpg, png, webp, heic, avif, tiff)"]
+        found = unreadable(photos) + self._caption_faults()
+        return found + [f"{file}: cannot be read: {cure}" for file, cure in others.items()]
+
+    def _class_faults(self, used: int | None) -> list[str]:
+        if self.class_data_dir is None:
+            return []
+        folder = Path(self.class_data_dir)
+        pictures = photo_files(folder) if os.path.isdir(folder) else []
+        if not pictures:
+            return [f"concept.class_data_dir={self.class_data_dir}: no folder with pictures"]
+        return unreadable(pictures[:used], measured=False)
 
     @property
     def _prompts(self) -> dict[str, Sequence[str]]:
@@ -138,19 +162,44 @@ def read_concepts_list(path: Path) -> list[Concept]:
         UserError: if it is not such a file.
     """
     try:
-        return [_listed(row) for row in json.loads(path.read_text(encoding="utf-8-sig"))]
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise UserError(f"concepts_list={path}: no such file (from {Path.cwd()})") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"concepts_list={path}: {type(error).__name__}: {error}\nexpected a list of objects with instance_prompt, "
-            "class_prompt, instance_data_dir and, for your own class pictures, class_data_dir"
-        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"concepts_list={path}: {type(error).__name__}: {error}\n{A_LIST}") from error
+    if not isinstance(rows, list) or not rows:
+        raise UserError(f"concepts_list={path}: it holds {_shown(rows)}\n{A_LIST}")
+    found = [f"entry {number}: {fault}" for number, row in enumerate(rows, 1) for fault in _row_faults(row)]
+    raise_all(f"concepts_list={path}: {A_LIST}", found)
+    return [_listed(row) for row in rows]
+
+
+def _row_faults(row: Any) -> list[str]:
+    """What is wrong with an entry of a concepts_list.json."""
+    if not isinstance(row, dict):
+        return [f"{_shown(row)} is no object"]
+    hints = {"num_class_images": " (how many pictures of each class: prior.count)"}
+    found = [f"unknown key {key!r}{hints.get(key, '')}" for key in row if key not in LISTED]
+    for key in LISTED:
+        value = row.get(key)
+        if key == "class_data_dir" and value is None:
+            continue
+        if key not in row:
+            found.append(f"{key} is missing")
+        elif not isinstance(value, str):
+            found.append(f"{key} is {_shown(value)}, expected text")
+        elif key.startswith("instance_") and not value.strip():
+            found.append(f"{key} is empty")
+    return found
+
+
+def _shown(value: Any) -> str:
+    """A value as JSON, cut to one short line."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _listed(row: dict[str, Any]) -> Concept:
-    if unknown := [key for key in row if key not in LISTED]:
-        raise ValueError(f"unknown key {unknown[0]!r} (how many pictures of each class: prior.count)")
     class_noun = _without_article(_thing(row["class_prompt"]))
     return Concept(
         identifier=_without_article(_thing(row["instance_prompt"]).removesuffix(class_noun).strip()),
@@ -174,4 +223,4 @@ def _without_article(thing: str) -> str:
 
 def _if_filled(folder: str | None) -> str | None:
     """The tutorial's trainer fills class_data_dir itself when it is empty: then the pictures come from the store."""
-    return folder if folder and Path(folder).is_dir() and photo_files(Path(folder)) else None
+    return folder if folder and os.path.isdir(folder) and photo_files(Path(folder)) else None

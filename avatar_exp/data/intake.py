@@ -143,6 +143,17 @@ def copies(photos: Mapping[str, Measures]) -> dict[str, str]:
     return found
 
 
+def families(patterns: Sequence[int]) -> list[int]:
+    """For each hash the index of the first one that it is nearly the same as, itself or by way of others."""
+    first = list(range(len(patterns)))
+    for number, one in enumerate(patterns):
+        near = {first[k] for k in range(number) if distance(patterns[k], one) <= COPY_BITS}
+        if near:
+            joined = {number, *near}
+            first = [min(near) if family in joined else family for family in first]
+    return first
+
+
 def compared(photos: Mapping[str, Measures]) -> dict[str, tuple[str, ...]]:
     """In what photos differ from the others, in words; too few photos are not compared."""
     if len(photos) < FEWEST:

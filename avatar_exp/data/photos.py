@@ -11,6 +11,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
 from avatar_exp.data.colour import to_srgb
+from avatar_exp.data.listing import listed, no_file
 
 # What photos come in, by Pillow's names. Not all that it opens: a .eps is a program, and a .h5 most likely a network.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF", "BMP", "GIF", "JPEG2000", "PPM")
@@ -45,22 +46,25 @@ class UnreadableError(OSError):
 
 
 def photo_files(folder: Path) -> list[Path]:
-    """The picture files of a folder, sorted by name: the order must not depend on the file system."""
-    return sorted(
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
-    )
+    """The picture files of a folder, sorted by name: the order must not depend on the file system.
+
+    Raises:
+        UserError: if the folder cannot be looked into.
+    """
+    return [file for file in listed(folder) if file.suffix.lower() in SUFFIXES and no_file(file) is None]
 
 
 def passed_over(folder: Path) -> dict[Path, str]:
-    """Files of a folder that must be photos and cannot be read here, with what to do: not to be skipped in silence."""
-    files = (file for file in sorted(folder.iterdir()) if file.is_file() and not file.name.startswith("."))
-    return {
-        file: cure
-        for file in files
-        if file.suffix.lower() not in SUFFIXES and (cure := UNREAD.get(file.suffix.lower()))
-    }
+    """What is named like a photo in a folder and cannot be read here, and why: not to be skipped in silence.
+
+    Broken links and folders, too; a picture that is damaged shows only when it is decoded.
+
+    Raises:
+        UserError: if the folder cannot be looked into.
+    """
+    cures: dict[str, str | None] = {**UNREAD, **dict.fromkeys(SUFFIXES)}
+    named = (file for file in listed(folder) if file.suffix.lower() in cures)
+    return {file: why for file in named if (why := no_file(file) or cures[file.suffix.lower()])}
 
 
 @cache
@@ -83,8 +87,10 @@ def open_photo(path: Path, least: int | None = None) -> Image.Image:
         least: pixels of the shorter side that are enough: a JPEG may come smaller then, and in half the time.
 
     Raises:
-        UnreadableError: if it is no picture, or a broken one.
+        UnreadableError: if it is no picture, or a broken one, or may not be read.
     """
+    if why := no_file(path):
+        raise UnreadableError(why)
     try:
         with Image.open(path, formats=formats()) as file:
             if least:
@@ -108,10 +114,11 @@ def _orientation(image: Image.Image) -> int:
 
 def _why(path: Path, error: Exception) -> str:
     """What is wrong with a file that Pillow gave up on."""
-    if not path.is_file():
-        return "there is no such file"
-    with path.open("rb") as file:
-        start = file.read(12)
+    try:
+        with path.open("rb") as file:
+            start = file.read(12)
+    except OSError as again:  # a file of somebody else's, or a bad disk
+        return f"it cannot be opened: {again.strerror or again}"
     if not start:
         return "it is empty"
     kind, cure = BRANDS.get(start[4:], (None, ""))

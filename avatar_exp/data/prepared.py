@@ -16,6 +16,7 @@ from avatar_exp.data.album import NO_FACE, Entry
 from avatar_exp.data.boxes import BOXES
 from avatar_exp.data.concept import caption_file
 from avatar_exp.data.drawn import DRAWN_BY, looks_drawn
+from avatar_exp.data.listing import is_litter
 from avatar_exp.run_folder import read_json, safe_name, write_atomically, write_json
 from avatar_exp.store import file_hash
 
@@ -61,13 +62,14 @@ class Target:
 
 
 def changed(folder: Path, written: Mapping[str, str]) -> list[Path]:
-    """The files of a prepared folder that somebody added or changed.
+    """The files of a prepared folder that somebody added or changed; what a system leaves there is nobody's work.
 
     Args:
         written: the hash of every file that ``prepare`` wrote, by its path within the folder.
     """
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return [path for name, path in files.items() if name != INTAKE and written.get(name) != file_hash(path)]
+    own = {name: path for name, path in files.items() if name != INTAKE and not is_litter(name)}
+    return [path for name, path in own.items() if written.get(name) != file_hash(path)]
 
 
 def write(target: Target, entries: Sequence[Entry], sheet: Image.Image, about: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """What training chooses from: each photo and each prior picture as latents and words."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,12 @@ from torch import Tensor
 
 from avatar_exp.data.boxes import NO_FACE, face_box
 from avatar_exp.data.concept import Concept
+from avatar_exp.data.glance import glance
+from avatar_exp.data.intake import families
 from avatar_exp.data.latents import Moments, moments, text_embedding
-from avatar_exp.data.photos import crop_square, open_photo
+from avatar_exp.data.photos import UnreadableError, crop_square, open_photo
 from avatar_exp.diffusion.draws import seed_of
+from avatar_exp.errors import UserError
 from avatar_exp.models.components import Components
 from avatar_exp.store import Store
 
@@ -36,9 +40,24 @@ class TrainingSet:
 
 
 def split(photos: Sequence[Path], holdout: int, seed: int) -> tuple[list[Path], list[Path]]:
-    """(for training, held out): which ones depends on their names and the seed, not on their order."""
-    held = set(sorted(photos, key=lambda photo: seed_of(seed, 0, f"holdout/{photo.name}"))[:holdout])
+    """(for training, held out): which ones depends on their names and the seed, not on their order.
+
+    A photo that another is nearly the same as is held out only where too few others are, and then next to its copies:
+    it would be no photo that training has not seen.
+    """
+    drawn = sorted(photos, key=lambda photo: seed_of(seed, 0, f"holdout/{photo.name}"))
+    held = set((_copies_last(drawn) if 0 < holdout < len(drawn) else drawn)[:holdout])
     return [photo for photo in photos if photo not in held], [photo for photo in photos if photo in held]
+
+
+def _copies_last(photos: Sequence[Path]) -> list[Path]:
+    """The same photos: first those without a copy, then each with its copies; otherwise in the order they came in."""
+    try:
+        family = families([glance(photo).pattern for photo in photos])  # mostly known: they were checked before
+    except UnreadableError:
+        return list(photos)
+    size = Counter(family)
+    return [photos[k] for k in sorted(range(len(photos)), key=lambda k: (size[family[k]] > 1, family[k]))]
 
 
 def training_set(
@@ -62,10 +81,13 @@ def training_set(
         text_is_trained: words as token ids, not as states.
         empty_prompt: with the words of the empty prompt.
         faces: with the photos' face boxes.
+
+    Raises:
+        UserError: if a picture cannot be read.
     """
     files = [*photos, *prior]
     prompts = [*(concept.caption(photo) for photo in photos), *[concept.fill(concept.class_prompt)] * len(prior)]
-    images = [crop_square(open_photo(file), resolution) for file in files]
+    images = [_square(file, resolution) for file in files]
     plain = moments(components, store, images, tick)
     mirrored: Sequence[Moments | None] = [None] * len(files)
     if flip:
@@ -77,6 +99,13 @@ def training_set(
     boxes = [*(face_box(photo) if faces else NO_FACE for photo in photos), *[NO_FACE] * len(prior)]
     examples = [Example(m, f, words[p], b) for m, f, p, b in zip(plain, mirrored, prompts, boxes, strict=True)]
     return TrainingSet(examples[: len(photos)], examples[len(photos) :], words.get(""))
+
+
+def _square(file: Path, resolution: int) -> Image.Image:
+    try:
+        return crop_square(open_photo(file), resolution)
+    except UnreadableError as error:
+        raise UserError(f"{file}: cannot be read: {error}") from error
 
 
 def mirror(image: Image.Image) -> Image.Image:

@@ -1,5 +1,6 @@
 """A folder as it came: what is seen in a photo, which square is taken, and what becomes of every file."""
 
+import os
 import random
 from pathlib import Path
 
@@ -183,6 +184,26 @@ def test_files_that_cannot_be_read_have_their_reason(tmp_path):
         "cannot be read: raw; export it as JPEG or PNG",
     ]
     assert files == [tmp_path / "a.png"]
+
+
+def test_what_is_only_named_like_a_photo_is_refused_with_its_reason(tmp_path):
+    folder_of(tmp_path, a=portrait(400))
+    for name in ("b.jpg", "c.nef", "folder"):
+        (tmp_path / name).mkdir()
+    os.mkfifo(tmp_path / "d.png")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "e.jpg").symlink_to("gone.jpg")
+    (tmp_path / "e.txt").symlink_to("gone.txt")
+    (tmp_path / "f.jpg").symlink_to("f.jpg")
+    for name in ("Thumbs.db", "desktop.ini"):
+        (tmp_path / name).write_bytes(b"x")
+    found = said(album(files_of(tmp_path), 256, {}))
+    assert {name: reason for name, (reason, _) in found.items()} == {
+        "a.png": None, "b.jpg": "cannot be read: it is a folder", "c.nef": "cannot be read: it is a folder",
+        "d.png": "cannot be read: it is a pipe",
+        "e.jpg": "cannot be read: it is a link to gone.jpg, which is not there",
+        "f.jpg": "cannot be read: it is a link that leads back to itself",
+    }  # fmt: skip
 
 
 def test_what_is_kept_is_taken_without_a_word_if_it_can_be_read(tmp_path):

@@ -55,10 +55,56 @@ def test_the_file_of_the_demo_subject_names_every_photo():
 @pytest.mark.parametrize("text", ["tall.png,1,2,3,4\n", HEADER + "tall.png,1,2\n", HEADER + "tall.png,a,b,c,d\n"])
 def test_another_file_is_refused(photos, text):
     (photos[0].parent / "boxes.csv").write_text(text)
-    with pytest.raises(UserError, match=r"boxes.csv: .*\nexpected a line photo,left,top,right,bottom"):
+    with pytest.raises(UserError, match=r"(?s)boxes.csv: .*expected a line photo,left,top,right,bottom"):
         read_boxes(photos[0].parent)
     (fault,) = box_faults(photos)
     assert fault.startswith("objective.face_weight: ")
+
+
+@pytest.mark.parametrize("edge", ["inf", "-inf", "nan", "1e400", "1e300", "9" * 400, "", "12px"])
+def test_what_is_no_number_of_pixels_is_named(photos, edge):
+    (photos[0].parent / "boxes.csv").write_text(HEADER + f"tall.png,1,2,3,4\nwide.png,1,{edge},3,4\n")
+    (fault,) = box_faults(photos)
+    shown = edge if len(edge) < 60 else "9" * 57 + "..."
+    assert fault.endswith(f"\n  - line 3: '{shown}' is no number of pixels")
+
+
+def test_every_line_that_is_wrong_is_named(photos):
+    lines = ["tall.png,1,2,3,4", "wide.png,1,2", "", "tall.png,5,6,7,8", "wide.png,1,2,3,4,5"]
+    (photos[0].parent / "boxes.csv").write_text(HEADER + "\n".join(lines))
+    with pytest.raises(UserError) as error:
+        read_boxes(photos[0].parent)
+    assert str(error.value).splitlines()[1:] == [
+        "  - line 3: 3 columns, expected 5",
+        "  - line 5: tall.png is in line 2 too; a photo has one face, leave one of them",
+        "  - line 6: wide.png is in line 3 too; a photo has one face, leave one of them",
+        "  - line 6: 6 columns, expected 5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "it is empty"),
+        (b"\n\n", "it is empty"),
+        (HEADER.encode() + b"x" * 140_000 + b",1,2,3,4\n", r"line 2: field larger than field limit"),
+        (HEADER.encode("utf-16"), "codec can't decode"),
+        (b"photo|left|top|right|bottom\n", r"its first line is photo\|left"),
+    ],
+)
+def test_what_is_no_table_is_a_short_message(tmp_path, content, says):
+    (tmp_path / "boxes.csv").write_bytes(content)
+    with pytest.raises(UserError, match=rf"boxes.csv: .*{says}.*\nexpected a line photo"):
+        read_boxes(tmp_path)
+
+
+@pytest.mark.parametrize("separator", [";", "\t", ", ", " ; "])
+def test_a_table_is_read_as_spreadsheets_write_it(tmp_path, separator):
+    lines = ["photo,left,top,right,bottom", "tall.png,20,60,70,110", ",,,,", "wide.png,0,0,0,0", ""]
+    text = "\r\n".join(lines).replace(",", separator)
+    (tmp_path / "boxes.csv").write_text(text, encoding="utf-8-sig", newline="")
+    names = ("tall.png", "wide.png")
+    assert read_boxes(tmp_path) == dict(zip(names, ((20, 60, 70, 110), (0, 0, 0, 0)), strict=True))
 
 
 def test_the_largest_face_is_taken_of_those_that_the_square_shows(tmp_path):

@@ -1,6 +1,7 @@
 """The subject: its words, its photos, and everything that can be wrong with it."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,41 @@ def test_a_sound_concept_has_no_faults(tmp_path):
 def test_each_fault_is_named(tmp_path, values, says):
     (found,) = concept(tmp_path, **values).faults()
     assert says in found
+
+
+def test_every_broken_picture_of_the_class_that_is_going_to_be_used_is_named(tmp_path):
+    mine = concept(tmp_path, class_data_dir=photos(tmp_path / "class", 4))
+    whole = (tmp_path / "class" / "00.png").read_bytes()
+    for name in ("01.png", "03.png"):
+        (tmp_path / "class" / name).write_bytes(whole[:-30])
+    named = [fault.split(":")[0] for fault in mine.faults()]
+    assert named == [f"{tmp_path}/class/{name}" for name in ("01.png", "03.png")]
+    assert mine.faults(class_pictures=3) == mine.faults()[:1]
+    assert mine.faults(class_pictures=0) == []
+
+
+def test_what_is_only_named_like_a_photo_is_a_fault(tmp_path):
+    mine = concept(tmp_path)
+    (tmp_path / "photos" / "x.jpg").symlink_to("gone.jpg")
+    os.mkfifo(tmp_path / "photos" / "y.jpg")
+    assert mine.faults() == [
+        f"{tmp_path}/photos/x.jpg: cannot be read: it is a link to gone.jpg, which is not there",
+        f"{tmp_path}/photos/y.jpg: cannot be read: it is a pipe",
+    ]
+
+
+def test_folders_that_may_not_be_looked_into_are_faults(tmp_path, monkeypatch):
+    """As somebody else's; root may look into every folder, so listing is forbidden here."""
+    mine = concept(tmp_path, class_data_dir=photos(tmp_path / "class"))
+
+    def forbidden(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", forbidden)
+    assert mine.faults() == [
+        f"concept.instance_data_dir={tmp_path}/photos: this folder cannot be looked into: Permission denied",
+        f"concept.class_data_dir={tmp_path}/class: this folder cannot be looked into: Permission denied",
+    ]
 
 
 def test_an_instance_prompt_may_spell_the_identifier(tmp_path):
@@ -142,12 +178,38 @@ def test_a_caption_may_be_called_as_the_tutorials_trainer_does(tmp_path):
     assert [mine.caption(one) for one in (first, second)] == ["minh person at home", "minh person outside"]
 
 
-@pytest.mark.parametrize("content", ["{", "{}x", '[{"instance_prompt": "a"}]', "[1]", '{"a": 1}'])
+@pytest.mark.parametrize("content", ["{", "{}x", "[" * 100_000, "[]", "null", "[1]", '{"a": 1}'])
 def test_another_file_is_refused_with_what_was_expected(tmp_path, content):
     file = tmp_path / "list.json"
     file.write_text(content)
     with pytest.raises(UserError, match=r"(?s)concepts_list=.*expected a list of objects"):
         read_concepts_list(file)
+
+
+def test_every_entry_that_is_wrong_is_named_with_its_key(tmp_path):
+    good = {"instance_prompt": "minh", "class_prompt": "person", "instance_data_dir": "data/minh"}
+    rows = [
+        good, {**good, "instance_data_dir": None}, {**good, "instance_data_dir": ["a", "b"], "class_data_dir": 5},
+        {"instance_prompt": " ", "class_prompt": "", "instance_data_dir": "", "class_data_dir": None}, "data/minh",
+        {**good, "class_prompt": {"a": "b" * 80}, "instance_dir": "x"}, {"class_prompt": "person"},
+    ]  # fmt: skip
+    (tmp_path / "list.json").write_text(json.dumps(rows))
+    with pytest.raises(UserError) as error:
+        read_concepts_list(tmp_path / "list.json")
+    title, *lines = str(error.value).splitlines()
+    assert title.startswith(f"concepts_list={tmp_path}/list.json: expected a list of objects with instance_prompt")
+    assert lines == [
+        "  - entry 2: instance_data_dir is null, expected text",
+        '  - entry 3: instance_data_dir is ["a", "b"], expected text',
+        "  - entry 3: class_data_dir is 5, expected text",
+        "  - entry 4: instance_prompt is empty",
+        "  - entry 4: instance_data_dir is empty",
+        '  - entry 5: "data/minh" is no object',
+        "  - entry 6: unknown key 'instance_dir'",
+        '  - entry 6: class_prompt is {"a": "' + "b" * 50 + "..., expected text",
+        "  - entry 7: instance_prompt is missing",
+        "  - entry 7: instance_data_dir is missing",
+    ]
 
 
 def test_a_list_that_is_not_there(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """What ``train`` notices of photos: readable or not, and the cheap half of the intake; each file is decoded once."""
 
 import os
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageFilter
@@ -78,3 +79,15 @@ def test_a_file_is_decoded_once_unless_it_changes(tmp_path, monkeypatch):
 def test_a_file_that_is_gone_cannot_be_read(tmp_path):
     with pytest.raises(UnreadableError, match="no such file"):
         glance(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to("b.png")
+    with pytest.raises(UnreadableError, match="leads back to itself"):
+        glance(tmp_path / "b.png")
+
+
+def test_where_numbers_are_not_wanted_broken_files_are_found_without_measuring(tmp_path, photos, monkeypatch):
+    whole = photos[-2].read_bytes()
+    (tmp_path / "half.jpg").write_bytes((tmp_path / "copy.jpg").read_bytes()[:3000])
+    (tmp_path / "half.png").write_bytes(whole[: len(whole) // 2])
+    monkeypatch.setattr(module, "measure", None)
+    found = unreadable(photo_files(tmp_path), measured=False)
+    assert [Path(fault.split(":")[0]).name for fault in found] == ["half.jpg", "half.png"]

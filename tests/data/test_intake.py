@@ -15,6 +15,7 @@ from avatar_exp.data.intake import (
     Measures,
     difference_hash,
     distance,
+    families,
     judge,
     measure,
     sharpness,
@@ -205,6 +206,26 @@ def test_useless_photos_are_no_measure_of_the_others():
     many = {f"dark{n}": {"brightest": 20.0, "light": 5.0} for n in range(10)}
     verdicts = judge(photos(**many), 512)
     assert {verdicts[f"good{n}"].warnings for n in range(9)} == {()}
+
+
+def test_families_are_what_can_be_reached_by_small_steps():
+    """Chains of hashes that each differ from the next in up to COPY_BITS, against a walk along them."""
+    dice = random.Random(1)
+    for _ in range(30):
+        hashes = patterns(3)
+        for _ in range(9):
+            hashes.append(dice.choice(hashes) ^ sum(1 << bit for bit in dice.sample(range(64), dice.randint(0, 12))))
+        dice.shuffle(hashes)
+        near = {k: [n for n, one in enumerate(hashes) if distance(one, hashes[k]) <= COPY_BITS] for k in range(12)}
+        wanted = []
+        for k in range(12):
+            seen, waiting = {k}, [k]
+            while waiting:
+                found = [n for n in near[waiting.pop()] if n not in seen]
+                seen, waiting = seen | {*found}, waiting + found
+            wanted.append(min(seen))
+        assert families(hashes) == wanted
+    assert families([]) == []
 
 
 def test_of_copies_the_larger_stays_and_of_equals_the_sharper():

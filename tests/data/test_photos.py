@@ -1,6 +1,7 @@
 """From whatever a camera or a phone wrote to an upright RGB square."""
 
 import contextlib
+import os
 import random
 import warnings
 from importlib.util import find_spec
@@ -225,6 +226,47 @@ def test_it_is_said_why_a_file_cannot_be_read(tmp_path, name, content, says):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(UnreadableError, match=says):
         open_photo(tmp_path / name)
+
+
+def test_a_photo_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
+    """As for somebody whose file it is not; root may read everything, so opening is forbidden here."""
+    file = tmp_path / "a.png"
+    upright().save(file)
+
+    def forbidden(*_, **__):
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setattr("builtins.open", forbidden)
+    monkeypatch.setattr("io.open", forbidden)
+    with pytest.raises(UnreadableError, match=r"^it cannot be opened: Permission denied$"):
+        open_photo(file)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs a file that can be opened and not read")
+def test_a_photo_that_the_disk_does_not_give_is_refused(tmp_path):
+    (tmp_path / "a.png").symlink_to("/proc/self/mem")
+    with pytest.raises(UnreadableError, match=r"^it cannot be opened: Input/output error$"):
+        open_photo(tmp_path / "a.png")
+
+
+def test_what_is_no_file_is_not_even_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")  # opening it would wait for ever
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "film.nef").mkdir()
+    (tmp_path / "broken.JPG").symlink_to("gone.jpg")
+    (tmp_path / "loop.webp").symlink_to("loop.webp")
+    (tmp_path / "folder").mkdir()
+    upright().save(tmp_path / "real.png")
+    (tmp_path / "link.png").symlink_to("real.png")
+    assert [file.name for file in photo_files(tmp_path)] == ["link.png", "real.png"]
+    assert {file.name: why for file, why in passed_over(tmp_path).items()} == {
+        "pipe.jpg": "it is a pipe", "folder.png": "it is a folder", "film.nef": "it is a folder",
+        "broken.JPG": "it is a link to gone.jpg, which is not there",
+        "loop.webp": "it is a link that leads back to itself",
+    }  # fmt: skip
+    for file, why in passed_over(tmp_path).items():
+        with pytest.raises(UnreadableError, match=rf"^{why}$"):
+            open_photo(file)
 
 
 def test_a_picture_that_is_far_too_large_is_refused(tmp_path, monkeypatch):

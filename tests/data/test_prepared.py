@@ -167,6 +167,17 @@ def test_what_was_prepared_before_is_replaced_whole(tmp_path, source):
     assert [file.name for file in photo_files(mine.folder)] == ["Anh-1.png", "a.png"]
 
 
+def test_what_a_system_leaves_there_is_nobodys(tmp_path, source):
+    mine = target(tmp_path)
+    write(mine, entries_of(source), SHEET, {})
+    for name in (".DS_Store", "intake/.DS_Store", "Thumbs.db", "desktop.ini", ".ipynb_checkpoints/a-checkpoint.txt"):
+        (mine.folder / name).parent.mkdir(exist_ok=True)
+        (mine.folder / name).write_bytes(b"x")
+    assert mine.foreign == []
+    (mine.folder / "notes.db").write_bytes(b"x")
+    assert mine.foreign == [mine.folder / "notes.db"]
+
+
 @pytest.mark.parametrize("before", [False, True])
 @pytest.mark.parametrize("fails", ["write_json", "write_atomically", "save"])
 def test_a_failure_leaves_everything_as_it_was(tmp_path, source, monkeypatch, fails, before):

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageEnhance, ImageOps
 
 from avatar_exp.data.concept import Concept
 from avatar_exp.data.latents import moments, text_embedding
-from avatar_exp.data.photos import to_image
+from avatar_exp.data.photos import photo_files, to_image
 from avatar_exp.data.training_set import split, training_set
+from avatar_exp.errors import UserError
 from avatar_exp.store import Store
+from avatar_exp.tiny import world
 
 PHOTOS = [Path(f"{n:02d}.png") for n in range(12)]
 
@@ -33,6 +35,40 @@ def test_the_split_depends_on_names_and_seed_only():
 
 def test_a_larger_holdout_contains_the_smaller():
     assert set(split(PHOTOS, 2, 5)[1]) < set(split(PHOTOS, 4, 5)[1])
+
+
+@pytest.fixture
+def portraits(tmp_path):
+    """Eight pictures of a person, no two nearly the same."""
+    folder = tmp_path / "portraits"
+    folder.mkdir()
+    for number, (picture, _, _) in enumerate(world.album(91, 8, 256)):
+        picture.save(folder / f"{number}.png")
+    return photo_files(folder)
+
+
+def test_without_copies_the_pictures_do_not_change_which_are_held_out(portraits):
+    elsewhere = [Path(photo.name) for photo in portraits]
+    for seed in range(5):
+        names = [photo.name for photo in split(portraits, 3, seed)[1]]
+        assert names == [photo.name for photo in split(elsewhere, 3, seed)[1]]
+
+
+def test_no_photo_is_held_out_whose_copy_is_trained_on(portraits):
+    """Four photos with copies, brighter and saved again; four of the thirteen files are alone."""
+    for number, brightness in ((0, 1.1), (1, 0.9), (1, 1.2), (2, 1.0), (3, 1.0)):
+        with Image.open(portraits[number]) as image:
+            copy = ImageEnhance.Brightness(image).enhance(brightness)
+        copy.save(portraits[number].with_name(f"copy-{number}-{brightness}.jpg"), quality=70)
+    photos = photo_files(portraits[0].parent)
+    for seed in range(20):
+        _, held = split(photos, 4, seed)
+        assert {photo.name for photo in held} == {f"{n}.png" for n in (4, 5, 6, 7)}
+        assert set(split(photos, 2, seed)[1]) < set(held)
+        family = [photo.name.removeprefix("copy-")[0] for photo in split(photos, 9, seed)[1]]
+        cut = [one for one in family if one in "0123" and family.count(one) == 1]
+        assert len(cut) <= 1  # 5 of 9 files with copies were to be held out
+        assert split(photos[::-1], 5, seed)[1] == split(photos, 5, seed)[1][::-1]
 
 
 @pytest.fixture
@@ -59,6 +95,12 @@ def test_photos_and_prior_pictures_stay_apart(concept, components, tmp_path):
         square = Image.open(file).crop((10, 0, 90, 80)).resize((64, 64), Image.Resampling.LANCZOS)
         wanted = moments(components, Store(tmp_path / "other"), [square])[0]
         assert torch.equal([*made.instance, *made.prior][k].moments.mean, wanted.mean)
+
+
+def test_a_picture_that_is_damaged_by_now_is_named(concept, components, tmp_path):
+    (tmp_path / "photos" / "4.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"photos/4\.png: cannot be read: it is empty"):
+        make(concept, components, tmp_path)
 
 
 def test_each_picture_has_its_own_words(concept, components, tmp_path):

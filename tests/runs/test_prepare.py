@@ -1,7 +1,10 @@
 """``prepare`` on a folder as a phone leaves it, and ``train`` on what it wrote."""
 
+import builtins
+import io
 import json
 import math
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -272,6 +275,55 @@ def test_what_the_user_added_survives_or_is_asked_about(commands: Commands, few:
     assert ended.code == 2
     assert "data/minh/0.txt and data/minh/boxes.csv: not as prepare wrote it, and would be lost" in ended.err
     assert caption.read_text() == "{subject} laughs"
+
+
+def test_what_a_system_leaves_in_the_folder_is_replaced_with_it(commands: Commands, few: Path) -> None:
+    assert commands("prepare", "concept=minh", "source=few", cwd=few).code == 0
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini", ".ipynb_checkpoints/0-checkpoint.txt"):
+        (few / "data" / "minh" / name).parent.mkdir(exist_ok=True)
+        (few / "data" / "minh" / name).write_bytes(b"x")
+    ended = commands("prepare", "concept=minh", "source=few", "replace=true", cwd=few)
+    assert ended.code == 0, ended.err
+    assert not (few / "data" / "minh" / ".DS_Store").exists()
+
+
+def test_what_is_only_named_like_a_photo_is_refused_and_the_rest_is_prepared(commands: Commands, few: Path) -> None:
+    (few / "few" / "broken.jpg").symlink_to("/Volumes/gone/IMG_1.jpg")
+    (few / "few" / "dir.jpg").mkdir()
+    (few / "few" / "album").mkdir()
+    os.mkfifo(few / "few" / "pipe.png")
+    ended = commands("prepare", "concept=minh", "source=few", cwd=few)
+    assert ended.code == 0, ended.err
+    assert {name: row["refused"] for name, row in rows_of(few).items() if row["refused"]} == {
+        "broken.jpg": "cannot be read: it is a link to /Volumes/gone/IMG_1.jpg, which is not there",
+        "dir.jpg": "cannot be read: it is a folder",
+        "pipe.png": "cannot be read: it is a pipe",
+    }
+    assert "3 of 6 photos are taken" in ended.out
+
+
+def test_a_photo_that_may_not_be_read_is_refused(
+    commands: Commands, few: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for somebody whose file it is not; root may read everything, so opening this one is forbidden here."""
+    really = builtins.open
+
+    def forbidden(file: Any, *args: Any, **more: Any) -> Any:
+        if str(file).endswith("4.jpg"):
+            raise PermissionError(13, "Permission denied", str(file))
+        return really(file, *args, **more)
+
+    own = ("concept.identifier=minh", "concept.instance_data_dir=few")
+    monkeypatch.setattr(builtins, "open", forbidden)
+    monkeypatch.setattr(io, "open", forbidden)
+    ended = commands("prepare", "concept=minh", "source=few", cwd=few)
+    trained = commands("train", "concept=person", *own, *SHORTEST, cwd=few)
+    monkeypatch.undo()
+    assert ended.code == 0, ended.err
+    assert rows_of(few)["4.jpg"]["refused"] == "cannot be read: it cannot be opened: Permission denied"
+    assert trained.code == 2
+    assert "4.jpg: cannot be read: it cannot be opened: Permission denied" in trained.err
+    assert "Traceback" not in trained.err
 
 
 def test_all_faults_are_said_at_once_and_nothing_is_written(commands: Commands, few: Path) -> None:
