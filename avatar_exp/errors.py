@@ -25,7 +25,7 @@ def mendable(error: Exception) -> Exception:
 
 
 def raise_all(title: str, faults: Sequence[str]) -> None:
-    """Raise one UserError that lists every fault found, each of which may have several lines; nothing if there is none."""
+    """Raise one UserError that lists all faults, each of one line or more; do nothing if there is none."""
     if faults:
         raise UserError("\n  - ".join([title, *(fault.replace("\n", "\n    ") for fault in faults)]))
 
