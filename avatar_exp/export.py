@@ -36,11 +36,14 @@ class Export:
     format: str
     dtype: str
     made: "Made"
+    name: str | None = None  # of its file, as it was asked for
 
     @property
     def file(self) -> str:
         """The name of its file; of format=diffusers what it would be."""
-        return DIFFUSERS_LORA if self.format == "lora_diffusers" else f"{safe_name(self.made.title)}.safetensors"
+        if self.name is None and self.format == "lora_diffusers":
+            return DIFFUSERS_LORA
+        return f"{(self.name or safe_name(self.made.title)).removesuffix('.safetensors')}.safetensors"
 
     @property
     def torch_dtype(self) -> "torch.dtype":
@@ -66,7 +69,7 @@ def job(config: DictConfig, origin: Origin) -> None:
     format = config.format or ("lora_kohya" if lora_of(source, step) else "single_file")
     built = architecture(source)
     refuse_format(format, source, step, settings, owner, built)
-    export = Export(source, format, config.dtype, made(owner, settings, built, step, config.names))
+    export = Export(source, format, config.dtype, made(owner, settings, built, step, config.names), config.file)
     out = (
         Path(config.out).expanduser() if config.out else make_exclusively(Path(config.outputs) / "exports", timestamp())
     )
@@ -83,7 +86,11 @@ def faults(config: DictConfig) -> list[str]:
     if config.dtype not in DTYPES:
         found.append(f"dtype={config.dtype}: expected one of {', '.join(DTYPES)}")
     if config.out and Path(config.out).suffix == ".safetensors":
-        found.append(f"out={config.out}: expected a folder; the card lies beside the file")
+        found.append(f"out={config.out}: expected a folder; the card lies beside the file, which file=NAME names")
+    if config.file and config.format == "diffusers":
+        found.append(f"file={config.file}: format=diffusers has no file of its own; out=FOLDER names the folder")
+    if config.file and safe_name(stem := config.file.removesuffix(".safetensors")) != stem:
+        found.append(f"file={config.file}: a name may hold a-z, A-Z, 0-9, . _ - only, as {safe_name(stem)}")
     return found
 
 
@@ -128,6 +135,7 @@ def refuse_names(config: DictConfig, settings: Mapping[str, Any], run: RunFolder
 def architecture(source: Mapping[str, Any]) -> "Architecture":
     """What tools know these weights by: from the configs that lie beside them."""
     from avatar_exp.formats.made import Architecture
+    from avatar_exp.models.checkpoint import prediction_of
     from avatar_exp.models.locate import PIPELINE_PARTS, locate
     from avatar_exp.models.one_file import is_one_file
 
@@ -136,7 +144,8 @@ def architecture(source: Mapping[str, Any]) -> "Architecture":
     unet, vae = (read_json(folder / part / "config.json") for part in ("unet", "vae"))
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
     side = int(unet.get("sample_size", 64)) * 2 ** (len(vae.get("block_out_channels", [0] * 4)) - 1)
-    return Architecture(unet, side, scheduler.get("prediction_type", "epsilon"))
+    said = prediction_of(Path(source["path"])) if is_one_file(source["path"]) else None
+    return Architecture(unet, side, said or scheduler.get("prediction_type", "epsilon"))
 
 
 def refuse_format(
@@ -195,7 +204,7 @@ def write_lora_file(export: Export, file: Path) -> None:
     assert source is not None
     told = metadata.model_spec(export.made, lora=True) | metadata.own(export.made)
     if export.format == "lora_kohya":
-        told |= metadata.kohya(export.made, Path(export.file).stem)
+        told |= metadata.kohya(export.made, safe_name(export.made.title))
     writer = write_kohya if export.format == "lora_kohya" else write_lora
     writer(read_lora(source), file, export.torch_dtype, told)
 

@@ -260,6 +260,7 @@ class ExportConfig:
     format: str | None = None  # diffusers | single_file | lora_diffusers | lora_kohya; null: one file for web UIs
     dtype: str = "fp16"  # fp16 | bf16 | fp32
     out: str | None = None  # a folder that is not there yet; null: outputs/exports/DATE
+    file: str | None = None  # its name there; null: avatar, with names=true the trigger words; no part of the metadata
     names: bool = False  # true: trigger words and pictures of the subject are written too
     outputs: str = "outputs"
 

@@ -102,7 +102,22 @@ def places(made: Made, file: str, format: str) -> Sequence[str]:
     stem = file.removesuffix(".safetensors")
     prompt = f", then `<lora:{stem}:1>` in the prompt" if format == "lora_kohya" else ""
     node = "Load LoRA" if format == "lora_kohya" else "Load Checkpoint"
-    return [f"A1111: `{file}` into `{webui}`{prompt}", f"ComfyUI: `{file}` into `{comfy}`, node {node}"]
+    lines = [f"A1111: `{file}` into `{webui}`{prompt}", f"ComfyUI: `{file}` into `{comfy}`, node {node}"]
+    return lines + (of_v(stem if format == "single_file" else "BASE") if made.architecture.predicts_v else [])
+
+
+def of_v(stem: str) -> list[str]:
+    """What web UIs have to be told of a checkpoint of Stable Diffusion 1.x's sizes that predicts v: they expect noise.
+
+    Args:
+        stem: the checkpoint's file without its ending.
+    """
+    return [
+        "It predicts v, and those tools take it for one that predicts noise unless they are told:",
+        f"A1111 wants `{stem}.yaml` beside `{stem}.safetensors`: a copy of its `configs/v1-inference.yaml` with the "
+        'line `parameterization: "v"` under `params:` of `model:`',
+        "ComfyUI wants the node ModelSamplingDiscrete, with `v_prediction`, behind the loader",
+    ]
 
 
 def code(made: Made, file: str, format: str, dtype: str) -> str:
@@ -124,11 +139,13 @@ def code(made: Made, file: str, format: str, dtype: str) -> str:
     if format.startswith("lora"):
         lines.append(f'pipeline.load_lora_weights(".", weight_name="{file}")')
     prompt = f"photo of {made.words[0] if made.words else UNNAMED if made.step else 'a person'} on the beach"
+    # diffusers reads a single file as one that predicts noise.
+    predicts = ', prediction_type="v_prediction"' if made.architecture.predicts_v else ""
     steps, guidance = made.sampler.get("num_inference_steps", 24), made.sampler.get("guidance_scale", 7.5)
     return "\n".join(
         [
             *lines,
-            f"pipeline.scheduler = {sampler}.from_config(pipeline.scheduler.config)",
+            f"pipeline.scheduler = {sampler}.from_config(pipeline.scheduler.config{predicts})",
             'pipeline.to("cuda" if torch.cuda.is_available() else "cpu")',
             f'settings = {{"num_inference_steps": {steps}, "guidance_scale": {guidance}}}',
             "seed = torch.Generator().manual_seed(1)",

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import avatar_exp
-from avatar_exp.models.locate import TINY
-from avatar_exp.run_folder import RunFolder, read_lines
+from avatar_exp.models.locate import GONE, TINY
+from avatar_exp.run_folder import RunFolder, read_lines, safe_name
 from avatar_exp.scoring.alarms import HINTS
 
 # Keys of the config that are told. Only numbers, yes and no, and names of options: no path and no word of the user's.
@@ -18,7 +18,11 @@ TOLD = (
     "model.ema", "data.resolution", "data.flip", "data.caption_dropout", "prior.count", "prior.weight",
     "objective.min_snr_gamma", "objective.offset_noise", "objective.face_weight", "trainer.gradient_clip_val",
 )  # fmt: skip
+SAMPLER = ("scheduler", "num_inference_steps", "guidance_scale", "height", "width")  # all but prompts
+# Of a _target_ and what belongs to it: names out of these are names of options. Another may be the user's own module.
+KNOWN = ("avatar_exp.", "torch.", "diffusers.", "transformers.", "bitsandbytes.", "torchao.", "pytorch_lightning.")
 SD1 = {"block_out_channels": [320, 640, 1280, 1280], "cross_attention_dim": 768, "in_channels": 4}
+PUBLIC = (*GONE, *GONE.values())  # bases that name nobody
 SD2_WIDTH = 1024  # of its text encoder
 
 
@@ -40,6 +44,11 @@ class Architecture:
     def is_sd2(self) -> bool:
         """Whether it is built as Stable Diffusion 2.x, whose files have other names."""
         return bool(self.unet.get("cross_attention_dim") == SD2_WIDTH)
+
+    @property
+    def predicts_v(self) -> bool:
+        """Whether its UNet predicts v (Salimans & Ho 2022) and not the noise."""
+        return self.prediction_type == "v_prediction"
 
 
 @dataclass(frozen=True)
@@ -85,24 +94,43 @@ def select(config: Mapping[str, Any], key: str) -> Any:
     return value
 
 
-def base_name(base: Mapping[str, Any]) -> str | None:
-    """A base's name if it is a public one: the built-in one's, or a hub id. A folder's is not, and may name somebody.
+def base_name(base: Mapping[str, Any], secret: Sequence[str] = ()) -> str | None:
+    """A base's name if it is a public one: the built-in one's, or a hub id, at the address that it has now.
+
+    A folder's is not, and may name somebody; nor is a hub id that has one of the names in it.
 
     Args:
         base: as run.json has it. ``local`` was noted when it was loaded: later a folder may be gone, or elsewhere.
+        secret: names that may not be told.
     """
     path = base.get("path")
-    return path if path == TINY or not base.get("local", True) else None
+    if path is None or path == TINY:
+        return path
+    named = any(name.casefold() in path.casefold() for one in secret for name in (one, safe_name(one)))
+    return None if base.get("local", True) or (named and path not in PUBLIC) else GONE.get(path, path)
 
 
 def told(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of ``TOLD`` that were on; of a ``_target_`` its last word."""
-    values = {key: select(config, key) for key in TOLD}
+    """The settings of ``TOLD`` that were on; of a ``_target_`` its last word, where it is no module of the user's."""
+    values = {key: select(config, key) for key in TOLD if is_option(config, key)}
     return {
         key.removesuffix("._target_"): value.rpartition(".")[2] if key.endswith("_target_") else value
         for key, value in values.items()
         if value is not None
     }
+
+
+def is_option(config: Mapping[str, Any], key: str) -> bool:
+    """Whether the value under a key is a number or the name of an option, and not a word that the user made."""
+    if not key.endswith(("._target_", ".name")):
+        return True
+    return str(select(config, f"{key.rpartition('.')[0]}._target_")).startswith(KNOWN)
+
+
+def sampler(config: Mapping[str, Any], names: bool) -> dict[str, Any]:
+    """How a run's pictures were drawn; with its prompts only where the subject may be named."""
+    found = select(config, "scoring.sampler") or {}
+    return {key: value for key, value in found.items() if names or key in SAMPLER}
 
 
 def pictures_of(run: RunFolder, step: int) -> list[tuple[str, Path]]:
@@ -129,10 +157,10 @@ def made(run: RunFolder, config: Mapping[str, Any], architecture: Architecture, 
     return Made(
         architecture,
         step,
-        base=base_name(info.get("base", {})),
+        base=base_name(info.get("base", {}), () if names else info.get("concept", ())),
         fingerprint=info.get("base", {}).get("fingerprint"),
         settings=told(config) if step else {},
-        sampler=select(config, "scoring.sampler") or {},
+        sampler=sampler(config, names),
         photos=info.get("photo_count") if step else None,
         scores=info.get("scores", {}).get(key, {}),
         intervals=info.get("intervals", {}).get(key, {}),

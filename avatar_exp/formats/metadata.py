@@ -38,7 +38,7 @@ def model_spec(made: Made, lora: bool) -> dict[str, str]:
         "description": description(made, lora),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "resolution": f"{made.side}x{made.side}",
-        "prediction_type": "v" if made.architecture.prediction_type == "v_prediction" else "epsilon",
+        "prediction_type": "v" if made.architecture.predicts_v else "epsilon",
         "tags": "dreambooth",
         "license": LICENSES.get(made.base or ""),
         "trigger_phrase": ", ".join(made.words),

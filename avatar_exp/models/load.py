@@ -12,8 +12,9 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from avatar_exp.errors import UserError
+from avatar_exp.models.build import refuse_other_latents
 from avatar_exp.models.components import Components
-from avatar_exp.models.locate import PIPELINE_PARTS, TINY, locate
+from avatar_exp.models.locate import PIPELINE_PARTS, TINY, living, locate, names_of_weights
 from avatar_exp.models.one_file import is_one_file, networks
 from avatar_exp.store import content_key, file_hash
 
@@ -49,7 +50,7 @@ def load(
         like: of one file, the base (hub id or folder) whose configs and vocabulary it has.
 
     Raises:
-        UserError: if a part is missing or cannot be fetched.
+        UserError: if a part is missing, cannot be fetched or does not fit the others, or if the base is another build.
     """
     if is_one_file(path):
         parts, hashes = parts_of_file(Path(path), like)
@@ -58,11 +59,12 @@ def load(
     if vae:
         folder = locate(vae)
         parts["vae"], hashes["vae"] = _autoencoder(folder, None), fingerprint(folder)
+        refuse_other_latents(parts["unet"].config, parts["vae"].config, vae)
     if attention == "xformers":
         use_xformers(parts["unet"])
     found = Components(
         **parts,
-        path=path,
+        path=living(path),
         fingerprints=hashes,
         lr_scale=lr_scale,
         lora_lr_scale=lora_lr_scale,
@@ -96,12 +98,18 @@ def parts_of_folder(folder: Path, variant: str | None) -> tuple[dict[str, Any], 
 
 
 def parts_of_file(file: Path, like: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """The same of one file; its hash is that of each of its networks."""
-    parts, folder = networks(file, like)
+    """The same of one file; its hash is that of each of its networks. What it predicts is what the file says."""
+    parts, folder, predicted = networks(file, like)
     whole = file_hash(file)
     hashes = {part: content_key({"file": whole, "part": part}) for part in ("unet", "vae", "text_encoder")}
     hashes |= {part: fingerprint(folder / part) for part in ("tokenizer", "scheduler")}
-    return parts | _words_and_noise(folder), hashes
+    rest = _words_and_noise(folder)
+    assumed = rest["scheduler"].config.prediction_type
+    if predicted not in (None, assumed):
+        log.info("%s says prediction_type=%s, which is taken in place of %s of %s", file, predicted, assumed, like)
+        rest["scheduler"].register_to_config(prediction_type=predicted)
+        hashes["scheduler"] = content_key({"like": hashes["scheduler"], "prediction_type": predicted})
+    return parts | rest, hashes
 
 
 def _words_and_noise(folder: Path) -> dict[str, Any]:
@@ -143,11 +151,20 @@ def use_xformers(unet: UNet2DConditionModel) -> bool:
 
 
 def fingerprint(folder: Path, variant: str | None = None) -> str:
-    """Hash of the files of one part that its loading depends on: weights, configs and vocabulary."""
-    dot = f".{variant}" if variant else ""
-    weights = sorted(folder.glob(f"*{dot}.safetensors")) or sorted(folder.glob("*.safetensors"))
-    weights = weights or sorted(folder.glob("*.bin"))
-    return content_key({file.name: file_hash(file) for file in [*weights, *sorted(folder.glob("*.json"))]})
+    """Hash of the files of one part that its loading depends on: weights, configs and vocabulary.
+
+    Other variants in the same folder do not count: in the hub's cache they lie side by side, and come later. Nor does
+    an index of shards, which comes with them: the shards themselves do.
+    """
+    texts = [file for file in sorted(folder.glob("*.json")) if ".index." not in file.name]
+    return content_key({file.name: file_hash(file) for file in [*weight_files(folder, variant), *texts]})
+
+
+def weight_files(folder: Path, variant: str | None) -> list[Path]:
+    """Those of one variant: safetensors, or else the older .bin."""
+    named = [(file, names_of_weights(variant).fullmatch(file.name)) for file in sorted(folder.glob("*"))]
+    of = {ending: [file for file, name in named if name and name[1] == ending] for ending in ("safetensors", "bin")}
+    return of["safetensors"] or of["bin"]
 
 
 def is_tiny(components: Components) -> bool:

@@ -1,25 +1,36 @@
 """Where the files of a model are: built in, in a folder, or on the Hugging Face hub (only what is needed of it)."""
 
 import contextlib
+import logging
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import avatar_exp
 from avatar_exp.errors import UserError
+from avatar_exp.models.build import refuse_other_build
+
+log = logging.getLogger("avatar_exp")
 
 TINY = "tiny"
 PIPELINE_PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 WITHOUT_WEIGHTS = ("tokenizer", "scheduler")
 STEMS = ("diffusion_pytorch_model", "model")  # of the names of weights
 CONNECT_SECONDS = 1.5
+# Repositories that have left the hub, and where the same weights are now.
 GONE = {"runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5"}
 
 
 def tiny_folder() -> Path:
     """The built-in base, shipped inside the package."""
     return Path(avatar_exp.__file__).parent / "tiny" / "weights"
+
+
+def living(path: str) -> str:
+    """The address that a base has now; a folder's is its own."""
+    return path if Path(path).is_dir() else GONE.get(path, path)
 
 
 def patterns(parts: Sequence[str], variant: str | None, weights: bool = True) -> tuple[list[str], list[str]]:
@@ -55,7 +66,8 @@ def locate(
         weights: false where the configs and the vocabulary are enough.
 
     Raises:
-        UserError: if it is nowhere: within 2 seconds, with the command that downloads it.
+        UserError: if it is nowhere: within 2 seconds, with the command that downloads it; or if it is a base of another
+            build, before its weights are downloaded.
     """
     if path == TINY or path.startswith(f"{TINY}/"):
         return _complete(tiny_folder() / path[len(TINY) :].lstrip("/"), path, parts, None, weights)
@@ -63,13 +75,20 @@ def locate(
         return _complete(Path(path), path, parts, variant, weights)
     if path.count("/") != 1 or path.startswith((".", "/", "~")):
         raise UserError(f"model {path!r}: no such folder, and not a hub id (owner/name)")
-    return _from_hub(GONE.get(path, path), parts, revision, variant, weights)
+    if path in GONE:
+        log.info("%s has left the hub: %s is taken, its weights at their new address", path, GONE[path])
+    return _from_hub(living(path), parts, revision, variant, weights)
+
+
+def names_of_weights(variant: str | None) -> re.Pattern[str]:
+    """What the files of a variant are called, whole or in shards; group 1 is the ending."""
+    dot = re.escape(f".{variant}") if variant else ""
+    return re.compile(rf"[^.]+{dot}(?:-\d+-of-\d+)?\.(safetensors|bin)")
 
 
 def missing_parts(folder: Path, parts: Sequence[str], variant: str | None = None, weights: bool = True) -> list[str]:
     """The parts of which a config or the weights (in that variant, where they are needed) are absent."""
-    dot = re.escape(f".{variant}") if variant else ""
-    name_of_weights = re.compile(rf"[^.]+{dot}(-\d+-of-\d+)?\.(safetensors|bin)")
+    name_of_weights = names_of_weights(variant)
 
     def is_there(part: str) -> bool:
         files = {file.name for file in (folder / part).glob("*") if file.is_file()}
@@ -81,6 +100,8 @@ def missing_parts(folder: Path, parts: Sequence[str], variant: str | None = None
 
 
 def _complete(folder: Path, path: str, parts: Sequence[str], variant: str | None, weights: bool) -> Path:
+    if "unet" in parts:
+        refuse_other_build(folder, path)
     missing = missing_parts(folder, parts, variant, weights)
     if missing:
         wanted = f"variant {variant} of {', '.join(missing)}" if variant else ", ".join(missing)
@@ -93,17 +114,16 @@ def _from_hub(repository: str, parts: Sequence[str], revision: str | None, varia
 
     taken, left = patterns(parts, variant, weights)
     wanted = {"revision": revision, "allow_patterns": taken, "ignore_patterns": left}
-    try:
-        cached = Path(snapshot_download(repository, **wanted, local_files_only=True))
-        if not missing_parts(cached, parts, variant, weights):
-            return cached
-    except OSError:  # LocalEntryNotFoundError among them
-        pass
+    if cached := _from_cache(repository, wanted, parts, variant, weights):
+        return cached
     try:
         if constants.HF_HUB_OFFLINE:
             raise OSError("HF_HUB_OFFLINE is set")
         if not _hub_answers(CONNECT_SECONDS):  # the client itself would ask for most of a minute
             raise OSError(f"{constants.ENDPOINT} does not answer")
+        if "unet" in parts:  # kilobytes, that tell whether gigabytes are of use
+            configs = {"revision": revision, "allow_patterns": patterns(parts, variant, weights=False)[0]}
+            refuse_other_build(Path(snapshot_download(repository, **configs)), repository)
         # Shows a bar with size and time left.
         fetched = Path(snapshot_download(repository, **wanted))
         return _complete(fetched, repository, parts, variant, weights)
@@ -119,6 +139,22 @@ def _from_hub(repository: str, parts: Sequence[str], revision: str | None, varia
             "\n  or give a folder:                      model.path=DIR"
             "\n  or use the built-in base:              model=tiny"
         ) from error
+
+
+def _from_cache(
+    repository: str, wanted: Mapping[str, Any], parts: Sequence[str], variant: str | None, weights: bool
+) -> Path | None:
+    """The copy on this machine, if it is complete; one that was fetched from its old address will do."""
+    from huggingface_hub import snapshot_download
+
+    for name in (repository, *(old for old, new in GONE.items() if new == repository)):
+        with contextlib.suppress(OSError):  # LocalEntryNotFoundError among them
+            cached = Path(snapshot_download(name, **wanted, local_files_only=True))
+            if not missing_parts(cached, parts, variant, weights):
+                if name != repository:
+                    log.info("%s: the copy on this machine is used, fetched when its address was %s", repository, name)
+                return _complete(cached, repository, parts, variant, weights)
+    return None
 
 
 def _hub_answers(seconds: float) -> bool:

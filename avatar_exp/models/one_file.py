@@ -1,6 +1,5 @@
-"""A base in one file, as web UIs keep them: ``v1-5-pruned.safetensors``, or a ``.ckpt`` that holds only weights."""
+"""A base in one file, as web UIs keep them: ``v1-5-pruned.safetensors``, or a ``.ckpt``."""
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +8,17 @@ from diffusers.loaders.single_file_utils import SingleFileComponentError
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from avatar_exp.errors import UserError
+from avatar_exp.models.build import refuse_other_keys
+from avatar_exp.models.checkpoint import read
 from avatar_exp.models.locate import PIPELINE_PARTS, locate
 
 ENDINGS = (".safetensors", ".ckpt")
 TEXT = ("cond_stage_model.transformer.text_model.", "cond_stage_model.transformer.")
-UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, pickle.UnpicklingError)
+UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 
 
 def is_one_file(path: str) -> bool:
@@ -26,21 +26,24 @@ def is_one_file(path: str) -> bool:
     return path.endswith(ENDINGS)
 
 
-def networks(file: Path, like: str) -> tuple[dict[str, Any], Path]:
-    """The three networks of a file, fp32, and the folder of the base that it is built like.
+def networks(file: Path, like: str) -> tuple[dict[str, Any], Path, str | None]:
+    """The three networks of a file, fp32, the folder of the base that it is built like, and what the file says that it
+    predicts: ``epsilon``, ``v_prediction``, or None where it says nothing.
 
     Args:
         file: with the original keys of Stable Diffusion 1.x.
         like: hub id or folder of that base: its configs are used.
 
     Raises:
-        UserError: if the file is not there, cannot be read or lacks a network, or if ``like`` cannot be fetched.
+        UserError: if the file is not there, cannot be read, lacks a network or is of another build, or if ``like``
+            cannot be fetched.
     """
     if not file.is_file():
         raise UserError(f"model.path={file}: no such file")
     folder = locate(like, PIPELINE_PARTS, weights=False)
     try:
-        state = tensors(file)
+        state, predicted = read(file)
+        refuse_other_keys({key: tuple(value.shape) for key, value in state.items()}, file)
         kind: dict[str, Any] = {"config": str(folder), "local_files_only": True, "torch_dtype": torch.float32}
         found = {
             "unet": UNet2DConditionModel.from_single_file(dict(state), subfolder="unet", **kind),
@@ -53,15 +56,7 @@ def networks(file: Path, like: str) -> tuple[dict[str, Any], Path]:
             f"model.path={file} cannot be loaded as a base like {like}: {reason}\nexpected a Stable Diffusion 1.x "
             "checkpoint; another architecture's configs are named with model.like=HUB_ID_OR_FOLDER"
         ) from error
-    return found, folder
-
-
-def tensors(file: Path) -> dict[str, Tensor]:
-    """Everything in the file; a ``.ckpt`` is a pickle, opened for tensors alone and refused where it would run code."""
-    safe = file.suffix == ".safetensors"
-    content = load_file(file) if safe else torch.load(file, map_location="cpu", weights_only=True)
-    state: dict[str, Tensor] = content.get("state_dict", content)
-    return state
+    return found, folder, predicted
 
 
 def text_encoder(state: dict[str, Tensor], folder: Path) -> CLIPTextModel:

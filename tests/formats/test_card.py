@@ -3,12 +3,16 @@
 import re
 
 import pytest
+import torch
 import yaml
-from formats.test_made import SD1
+from formats.test_made import CONFIG, SD1
 from formats.test_metadata import TINY, one
 from PIL import Image
 
-from avatar_exp.formats.card import GRID, card, places, write_card, write_preview
+from avatar_exp.formats.card import GRID, WHERE, card, places, write_card, write_preview
+from avatar_exp.formats.made import Architecture, made
+from avatar_exp.formats.single_file import write_single_file
+from avatar_exp.models.load import load
 
 SCORES = {
     "scores": {"score/likeness": 0.8, "score/diversity": 0.4},
@@ -69,6 +73,44 @@ def test_where_a_file_goes():
     assert "`models/Stable-diffusion/`" in webui
     assert "`models/checkpoints/`" in comfy
     assert "only diffusers" in " ".join(places(one(TINY), "x.safetensors", "single_file"))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_of_v_prediction_diffusers_and_web_uis_are_told(format):
+    text = card(one(prediction_type="v_prediction"), "minh.safetensors", format, "fp16")
+    compile(python(text), "README.md", "exec")
+    assert '.from_config(pipeline.scheduler.config, prediction_type="v_prediction")' in python(text)
+    for_file, for_lora = "`minh.yaml` beside `minh.safetensors`", "`BASE.yaml` beside `BASE.safetensors`"
+    assert (for_file in text, for_lora in text) == (format == "single_file", format == "lora_kohya")
+    assert ('parameterization: "v"' in text) == ("ModelSamplingDiscrete" in text) == (format in WHERE)
+    plain = card(one(), "minh.safetensors", format, "fp16")
+    for said in ("v_prediction", ".yaml", "It predicts"):
+        assert said not in plain
+
+
+def test_the_lines_for_a_file_that_predicts_v_run_and_draw_so(tmp_path, monkeypatch):
+    write_single_file(load("tiny"), tmp_path / "x.safetensors", torch.float32, {})
+    monkeypatch.chdir(tmp_path)
+    told, here = one(TINY, base="tiny", prediction_type="v_prediction", sampler={"num_inference_steps": 1}), {}
+    exec(python(card(told, "x.safetensors", "single_file", "fp32")), here)
+    assert here["pipeline"].scheduler.config.prediction_type == "v_prediction"
+    assert (tmp_path / "picture.png").is_file()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_no_word_of_the_users_is_on_a_card(run, format):
+    text = card(made(run, CONFIG, Architecture(SD1, 512), 200, names=False), "avatar.safetensors", format, "fp16")
+    assert "minh" not in text.casefold()
+    assert "| lr_scheduler.name | cosine |" in text
+
+
+def test_the_base_is_called_by_the_address_that_it_has_now(run):
+    run.update(base={"path": "runwayml/stable-diffusion-v1-5", "local": False})
+    text = card(made(run, CONFIG, Architecture(SD1, 512), 200, names=False), "x.safetensors", "lora_kohya", "fp16")
+    assert front_matter(text)["base_model"] == "stable-diffusion-v1-5/stable-diffusion-v1-5"
+    assert front_matter(text)["license"] == "creativeml-openrail-m"
+    assert 'from_pretrained("stable-diffusion-v1-5/stable-diffusion-v1-5"' in python(text)
+    assert "runwayml" not in text
 
 
 def test_of_an_unknown_folder_and_of_a_base_nothing_is_made_up():

@@ -3,9 +3,14 @@
 import pytest
 
 from avatar_exp.formats.made import Architecture, base_name, made, select, told, words
-from avatar_exp.run_folder import RunFolder, append_line
+from avatar_exp.run_folder import RunFolder
 
+SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 SD1 = {"block_out_channels": [320, 640, 1280, 1280], "cross_attention_dim": 768, "in_channels": 4}
+SAMPLER = {
+    "scheduler": "DDIM", "num_inference_steps": 24, "guidance_scale": 7.5, "negative_prompt": "the ex of minh",
+    "height": None, "width": None,
+}  # fmt: skip
 CONFIG = {
     "lr": 1e-4,
     "text_encoder_lr": None,
@@ -15,29 +20,12 @@ CONFIG = {
     "model": {"path": "bases/minh", "lr_scale": 25.0},
     "method": {"_target_": "avatar_exp.models.lora.Lora", "unet": True, "rank": 4, "alpha": None},
     "optimizer": {"_target_": "avatar_exp.training.optimizers.adamw8bit", "eps": 1e-8},
-    "scoring": {"sampler": {"scheduler": "DDIM", "num_inference_steps": 24}, "prompts": ["photo of minh"]},
+    "lr_scheduler": {"_target_": "diffusers.optimization.get_scheduler", "name": "cosine"},
+    "scoring": {"sampler": SAMPLER, "prompts": ["photo of minh"]},
+    "tags": ["minh"],
+    "logger": {"project": "minh", "entity": "minh", "notes": "minh"},
     "prior": {"count": 50},
 }
-
-
-@pytest.fixture
-def run(tmp_path):
-    folder = RunFolder(tmp_path / "minh")
-    folder.update(
-        concept=["minh", "lan"], class_noun=["person", "woman"], photo_count=12,
-        base={"path": "a/b", "fingerprint": "f", "local": False},
-        chosen_step=200, scores={"100": {"score/likeness": 0.5}, "200": {"score/likeness": 0.8}},
-        intervals={"200": {"score/likeness": [0.7, 0.9]}}, chosen_scores={"score/likeness": 0.75},
-        alarms=[{"kind": "drift", "step": 150, "text": "x"}, {"kind": "copies", "step": 250, "text": "photo of minh"}],
-    )  # fmt: skip
-    for step, prompt, number in ((200, "photo of minh person", 0), (200, "photo of minh person", 1), (200, "minh", 0)):
-        file = f"samples/step_{step:05d}/{prompt[-3:]}_{number}.png"
-        (folder.path / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder.path / file).touch()
-        append_line(folder.records, {"step": step, "prompt": prompt, "file": file})
-    append_line(folder.records, {"step": 200, "prompt": "gone", "file": "samples/gone.png"})
-    append_line(folder.records, {"step": 100, "prompt": "earlier", "file": file})
-    return folder
 
 
 @pytest.mark.parametrize(
@@ -47,6 +35,7 @@ def run(tmp_path):
         ({"path": "owner/name", "local": False}, "owner/name"),
         ({"path": "bases/minh", "local": True}, None),
         ({"path": "bases/minh"}, None),  # of a run from before this was noted
+        ({"path": "runwayml/stable-diffusion-v1-5", "local": False}, SD15),  # of a run from before it was followed
         ({}, None),
     ],
 )
@@ -58,9 +47,32 @@ def test_of_the_settings_numbers_and_options_are_told_and_no_word_of_the_users()
     found = told(CONFIG)
     assert found == {
         "lr": 1e-4, "seed": 7, "model.lr_scale": 25.0, "method": "Lora", "method.unet": True, "method.rank": 4,
-        "optimizer": "adamw8bit", "prior.count": 50,
+        "optimizer": "adamw8bit", "lr_scheduler.name": "cosine", "prior.count": 50,
     }  # fmt: skip
     assert "minh" not in str(found)
+
+
+@pytest.mark.parametrize("key", ["method", "optimizer", "lr_scheduler"])
+def test_what_the_user_wrote_himself_is_no_option(key):
+    found = told({**CONFIG, key: {"_target_": "minhs_code.MinhsOwn", "name": "minhs"}})
+    assert "minh" not in str(found).casefold()
+    assert found["lr"] == 1e-4
+
+
+def test_how_pictures_were_drawn_is_told_without_leave_and_in_which_words_is_not(run):
+    found, named = (made(run, CONFIG, Architecture(SD1, 512), 200, names=names).sampler for names in (False, True))
+    assert found == {key: value for key, value in SAMPLER.items() if key != "negative_prompt"}
+    assert named == SAMPLER
+
+
+@pytest.mark.parametrize(
+    ("path", "without"),
+    [("an/avatar-of-Minh", None), ("an/avatar", "an/avatar"), (SD15, SD15), ("tiny", "tiny")],
+)
+def test_a_base_on_the_hub_that_is_called_after_the_subject(run, path, without):
+    run.update(base={"path": path, "local": False}, concept=["minh", "stable"])
+    found = [made(run, CONFIG, Architecture(SD1, 512), 200, names=names).base for names in (False, True)]
+    assert found == [without, path]
 
 
 def test_without_leave_nothing_names_or_shows_the_subject(run):

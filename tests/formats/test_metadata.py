@@ -5,10 +5,10 @@ import io
 import json
 
 import pytest
-from formats.test_made import SD1
+from formats.test_made import CONFIG, SD1
 from PIL import Image
 
-from avatar_exp.formats.made import Architecture, Made
+from avatar_exp.formats.made import Architecture, Made, made
 from avatar_exp.formats.metadata import kohya, model_spec, own, thumbnail
 
 SETTINGS = {
@@ -82,6 +82,14 @@ def test_learning_rates_are_those_of_the_optimizer():
     assert "ss_unet_lr" not in found
     assert "ss_base_model_version" not in found
     assert found["ss_network_alpha"] == "4.0"
+
+
+def test_no_word_of_the_users_is_in_a_file(run):
+    """``run`` and its config are full of them."""
+    found = made(run, CONFIG, Architecture(SD1, 512), 200, names=False)
+    written = {**model_spec(found, lora=True), **own(found), **kohya(found, "avatar")}
+    assert "minh" not in str(written).casefold()
+    assert json.loads(written["avatar_exp"])["sampler"]["scheduler"] == "DDIM"
 
 
 def test_our_own_key_is_json():

@@ -85,6 +85,40 @@ def test_what_loading_does_not_read_does_not_count(copy):
     assert fingerprint(copy / "unet") == before
 
 
+@pytest.mark.parametrize("others", ["{stem}.fp16.safetensors", "{stem}.fp16-00001-of-00002.safetensors", "{stem}.bin"])
+@pytest.mark.parametrize("own", ["{stem}.safetensors", "{stem}-00001-of-00002.safetensors"])
+def test_a_variant_that_comes_into_the_folder_later_does_not_count(tmp_path, own, others):
+    """A run with another variant fetches it into the same folder of the hub's cache."""
+    stem = "diffusion_pytorch_model"
+    for name in ("config.json", own.format(stem=stem)):
+        (tmp_path / name).write_text("{}")
+    before = fingerprint(tmp_path)
+    (tmp_path / others.format(stem=stem)).write_text("other weights")
+    (tmp_path / f"{stem}.safetensors.index.fp16.json").write_text("{}")
+    assert fingerprint(tmp_path) == before
+    (tmp_path / own.format(stem=stem)).write_text("changed")
+    assert fingerprint(tmp_path) != before
+
+
+@pytest.mark.parametrize("shards", ["", "-00001-of-00002"])
+def test_of_a_variant_its_own_files_count(tmp_path, shards):
+    (tmp_path / f"model.fp16{shards}.safetensors").write_text("half")
+    before = fingerprint(tmp_path, "fp16")
+    (tmp_path / "model.safetensors").write_text("whole")
+    (tmp_path / "model.fp16.bin").write_text("as a pickle")
+    assert fingerprint(tmp_path, "fp16") == before
+    assert fingerprint(tmp_path) != before
+    (tmp_path / f"model.fp16{shards}.safetensors").write_text("changed")
+    assert fingerprint(tmp_path, "fp16") != before
+
+
+def test_a_vae_of_another_kind_is_refused(components, copy, tmp_path):
+    other = AutoencoderKL.from_config({**components.vae.config, "latent_channels": 16})
+    other.save_pretrained(tmp_path / "vae")
+    with pytest.raises(UserError, match=r"its latents have 16 channels and the base's UNet takes 4; expected"):
+        load(str(copy), vae=str(tmp_path / "vae"))
+
+
 def test_a_broken_file_is_a_short_message(copy):
     (copy / "unet" / "config.json").write_text("{")
     with pytest.raises(UserError, match="cannot be loaded"):

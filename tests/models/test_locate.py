@@ -1,6 +1,8 @@
 """Where a model is; and what is said, soon, when it is nowhere."""
 
 import fnmatch
+import logging
+import shutil
 import socket
 import subprocess
 import sys
@@ -8,11 +10,14 @@ import threading
 import time
 
 import pytest
+from huggingface_hub import constants
 
 from avatar_exp.errors import UserError
 from avatar_exp.models import locate as module
+from avatar_exp.models.load import load
 from avatar_exp.models.locate import PIPELINE_PARTS, locate, missing_parts, patterns, tiny_folder
 
+OLD = "runwayml/stable-diffusion-v1-5"
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 REPOSITORY = [
     "model_index.json", "v1-5-pruned.safetensors", "v1-5-pruned-emaonly.ckpt", "README.md",
@@ -114,6 +119,47 @@ def test_a_hub_that_does_not_answer_is_given_up_within_two_seconds(tmp_path):
 def test_the_repository_that_is_gone_means_its_successor():
     with pytest.raises(UserError, match=f"model '{SD15}'"):
         locate("runwayml/stable-diffusion-v1-5", PIPELINE_PARTS)
+
+
+def in_cache(home, name, base):
+    """A repository as the hub's client keeps it, with one snapshot."""
+    folder = home / f"models--{name.replace('/', '--')}"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("a" * 40)
+    return shutil.copytree(base, folder / "snapshots" / ("a" * 40))
+
+
+@pytest.mark.parametrize("asked", [OLD, SD15])
+def test_a_copy_fetched_from_the_old_address_is_used_under_the_new_name(
+    tiny_random, tmp_path, monkeypatch, caplog, asked
+):
+    caplog.set_level(logging.INFO, "avatar_exp")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    old = in_cache(tmp_path, OLD, tiny_random)
+    assert locate(asked, PIPELINE_PARTS) == old
+    assert f"{SD15}: the copy on this machine is used, fetched when its address was {OLD}" in caplog.text
+    assert load(asked).path == SD15
+    new = in_cache(tmp_path, SD15, tiny_random)
+    assert locate(asked, PIPELINE_PARTS) == new
+
+
+def test_a_new_address_is_told_once(tiny_random, tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "avatar_exp")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    in_cache(tmp_path, SD15, tiny_random)
+    assert load(OLD).path == SD15
+    assert [one.message for one in caplog.records] == [
+        f"{OLD} has left the hub: {SD15} is taken, its weights at their new address"
+    ]
+    caplog.clear()
+    load(SD15)
+    assert caplog.text == ""
+
+
+def test_a_folder_of_that_name_is_a_folder(tiny_random, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_random, tmp_path / OLD)
+    assert load(OLD).path == OLD
 
 
 def folder_with(folder, parts):

@@ -204,6 +204,17 @@ def test_the_precision_is_the_one_that_was_asked_for(
     assert again.code == (0 if format == "diffusers" else 2)
 
 
+@pytest.mark.parametrize("typed", ["lan-v2", "lan-v2.safetensors"])
+def test_a_file_is_called_as_it_was_asked_for_and_does_not_say_so_itself(
+    commands: Commands, learnt: Result, tmp_path: Path, typed: str
+) -> None:
+    ended = export(commands, tmp_path / "out", learnt, "format=lora_kohya", f"file={typed}")
+    file = tmp_path / "out" / "lan-v2.safetensors"
+    assert f"written   {file}" in ended.out
+    assert "lan-v2" in (tmp_path / "out" / "README.md").read_text()
+    assert b"lan-v2" not in file.read_bytes()
+
+
 def test_any_diffusers_folder_can_be_exported(commands: Commands, learnt: Result, tmp_path: Path) -> None:
     shutil.copytree(learnt.run.pipeline, tmp_path / "somewhere")
     ended = commands("export", f"run={tmp_path / 'somewhere'}", f"out={tmp_path / 'out'}", "names=true")
@@ -222,6 +233,7 @@ def test_any_diffusers_folder_can_be_exported(commands: Commands, learnt: Result
         ("format=lora_diffusers", "(method=full): whole networks were trained, and format=single_file or"),
         ("format=lora_kohya", "method=lora lr=1e-4"),
         ("format=ckpt", "format=ckpt: expected one of diffusers, single_file, lora_diffusers, lora_kohya"),
+        ("file='a b'", "file=a b: a name may hold a-z, A-Z, 0-9, . _ - only, as a-b"),
         ("dtype=int8", "dtype=int8: expected one of fp16, bf16, fp32"),
         ("step=3", "Steps kept: 4 (chosen), 2"),
         ("run=nowhere", "run=nowhere: no such folder (from "),
