@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from avatar_exp.formats.made import Made
+from avatar_exp.formats.made import PUBLIC_VAES, Made
 from avatar_exp.formats.metadata import LICENSES, description
 from avatar_exp.models.locate import TINY
 from avatar_exp.pictures import grid, open_picture
@@ -90,6 +90,9 @@ def use(made: Made, file: str, format: str, dtype: str) -> list[str]:
     parts = ["## Use", words or (unnamed if made.step else "")]
     if format in WHERE:
         parts.append("\n".join(f"- {line}" for line in places(made, file, format)))
+    if made.vae and format.startswith("lora"):  # other formats have it in them
+        where = "A1111: Settings, SD VAE; ComfyUI: the node Load VAE"
+        parts.append(f"Its pictures were drawn with the VAE {made.vae}, which a LoRA does not bring ({where}).")
     parts.append(f"With diffusers, from this folder:\n\n```python\n{code(made, file, format, dtype)}\n```")
     return parts
 
@@ -122,20 +125,25 @@ def of_v(stem: str) -> list[str]:
 
 def code(made: Made, file: str, format: str, dtype: str) -> str:
     """Python that draws one picture."""
-    base, lines = f'"{made.base or "BASE"}"', ["import torch"]
-    kind = {"fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}[dtype]
-    typed = f"torch_dtype=torch.{kind}"
+    base, lines, vae = f'"{made.base or "BASE"}"', ["import torch"], ""
     sampler = f"{str(made.sampler.get('scheduler', 'DDIM')).removesuffix('Scheduler')}Scheduler"
-    lines.append(f"from diffusers import {sampler}, StableDiffusionPipeline")
+    outside = format.startswith("lora") and made.vae in PUBLIC_VAES
+    lines.append(f"from diffusers import {'AutoencoderKL, ' if outside else ''}{sampler}, StableDiffusionPipeline")
     if made.base == TINY and format != "diffusers":  # no hub knows it
         lines += ["from avatar_exp.models.locate import tiny_folder", ""]
         base = "tiny_folder()"
+    kind = {"fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}[dtype]
+    lines.append('device = "cuda" if torch.cuda.is_available() else "cpu"')
+    lines.append(f"dtype = torch.{kind}" + (' if device == "cuda" else torch.float32' if dtype == "fp16" else ""))
+    if outside:
+        lines.append(f'vae = AutoencoderKL.from_pretrained("{made.vae}", torch_dtype=dtype)')
+        vae = ", vae=vae"
     if format == "single_file":
         config = "" if made.architecture.is_sd1 else f", config=str({base})"
-        lines.append(f'pipeline = StableDiffusionPipeline.from_single_file("{file}"{config}, {typed})')
+        lines.append(f'pipeline = StableDiffusionPipeline.from_single_file("{file}"{config}, torch_dtype=dtype)')
     else:
         start = '"."' if format == "diffusers" else base
-        lines.append(f"pipeline = StableDiffusionPipeline.from_pretrained({start}, {typed})")
+        lines.append(f"pipeline = StableDiffusionPipeline.from_pretrained({start}{vae}, torch_dtype=dtype)")
     if format.startswith("lora"):
         lines.append(f'pipeline.load_lora_weights(".", weight_name="{file}")')
     prompt = f"photo of {made.words[0] if made.words else UNNAMED if made.step else 'a person'} on the beach"
@@ -146,7 +154,7 @@ def code(made: Made, file: str, format: str, dtype: str) -> str:
         [
             *lines,
             f"pipeline.scheduler = {sampler}.from_config(pipeline.scheduler.config{predicts})",
-            'pipeline.to("cuda" if torch.cuda.is_available() else "cpu")',
+            "pipeline.to(device)",
             f'settings = {{"num_inference_steps": {steps}, "guidance_scale": {guidance}}}',
             "seed = torch.Generator().manual_seed(1)",
             f'pipeline("{prompt}", generator=seed, **settings).images[0].save("picture.png")',
@@ -161,6 +169,7 @@ def how(made: Made) -> list[str]:
     known = {
         "base": made.base,
         "base, hash of its weights": made.fingerprint,
+        "VAE": made.vae,
         "steps": made.step,
         "photos": made.photos,
     }

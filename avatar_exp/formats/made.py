@@ -23,6 +23,8 @@ SAMPLER = ("scheduler", "num_inference_steps", "guidance_scale", "height", "widt
 KNOWN = ("avatar_exp.", "torch.", "diffusers.", "transformers.", "bitsandbytes.", "torchao.", "pytorch_lightning.")
 SD1 = {"block_out_channels": [320, 640, 1280, 1280], "cross_attention_dim": 768, "in_channels": 4}
 PUBLIC = (*GONE, *GONE.values())  # bases that name nobody
+PUBLIC_VAES = ("stabilityai/sd-vae-ft-mse", "stabilityai/sd-vae-ft-ema")
+OTHER_VAE = "another one than the base's"
 SD2_WIDTH = 1024  # of its text encoder
 
 
@@ -58,6 +60,7 @@ class Made:
     architecture: Architecture
     step: int | None = None
     base: str | None = None  # a hub id, or tiny; None for a folder: a path is nobody's business
+    vae: str | None = None  # in place of the base's own: a hub id, or OTHER_VAE for what is no public one
     fingerprint: str | None = None  # of the base's weights
     settings: Mapping[str, Any] = field(default_factory=dict)  # of the run, by dotted key
     sampler: Mapping[str, Any] = field(default_factory=dict)
@@ -133,6 +136,12 @@ def sampler(config: Mapping[str, Any], names: bool) -> dict[str, Any]:
     return {key: value for key, value in found.items() if names or key in SAMPLER}
 
 
+def vae_name(config: Mapping[str, Any]) -> str | None:
+    """The VAE that pictures were drawn with, if it is not the base's: by its name if that is a public one."""
+    vae = select(config, "model.vae")
+    return vae if vae is None or vae in PUBLIC_VAES else OTHER_VAE
+
+
 def pictures_of(run: RunFolder, step: int) -> list[tuple[str, Path]]:
     """(prompt, file) of the first picture of each prompt at a step, of those that are still there."""
     found: dict[str, Path] = {}
@@ -158,6 +167,7 @@ def made(run: RunFolder, config: Mapping[str, Any], architecture: Architecture, 
         architecture,
         step,
         base=base_name(info.get("base", {}), () if names else info.get("concept", ())),
+        vae=vae_name(config),
         fingerprint=info.get("base", {}).get("fingerprint"),
         settings=told(config) if step else {},
         sampler=sampler(config, names),

@@ -22,8 +22,8 @@ SCORES = {
     "sampler": {"scheduler": "EulerAncestralDiscrete", "num_inference_steps": 20, "guidance_scale": 4.0},
 }
 FORMATS = {
-    "diffusers": 'from_pretrained(".", torch_dtype=torch.float16)',
-    "single_file": 'from_single_file("x.safetensors", torch_dtype=torch.float16)',
+    "diffusers": 'from_pretrained(".", torch_dtype=dtype)',
+    "single_file": 'from_single_file("x.safetensors", torch_dtype=dtype)',
     "lora_diffusers": 'load_lora_weights(".", weight_name="x.safetensors")',
     "lora_kohya": 'load_lora_weights(".", weight_name="x.safetensors")',
 }
@@ -111,6 +111,30 @@ def test_the_base_is_called_by_the_address_that_it_has_now(run):
     assert front_matter(text)["license"] == "creativeml-openrail-m"
     assert 'from_pretrained("stable-diffusion-v1-5/stable-diffusion-v1-5"' in python(text)
     assert "runwayml" not in text
+
+
+def test_half_precision_is_for_a_gpu():
+    assert 'dtype = torch.float16 if device == "cuda" else torch.float32' in card(one(), "x", "diffusers", "fp16")
+    assert "dtype = torch.bfloat16\n" in card(one(), "x", "diffusers", "bf16")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_vae_that_a_lora_does_not_bring_is_named(run, format):
+    def text(vae):
+        config = {**CONFIG, "model": {**CONFIG.get("model", {}), "vae": vae}}
+        return card(made(run, config, Architecture(SD1, 512), 200, names=False), "x.safetensors", format, "fp16")
+
+    public, own, none = (text(vae) for vae in ("stabilityai/sd-vae-ft-mse", "/home/minh/vae", None))
+    lora = format.startswith("lora")
+    assert ("drawn with the VAE stabilityai/sd-vae-ft-mse, which a LoRA does not bring" in public) == lora
+    assert (", vae=vae, torch_dtype=dtype)" in python(public)) == lora
+    assert "| VAE | stabilityai/sd-vae-ft-mse |" in public
+    assert "| VAE | another one than the base's |" in own
+    assert "minh" not in own.casefold()
+    assert "vae=vae" not in python(own)
+    assert "VAE" not in none
+    for one_text in (public, own, none):
+        compile(python(one_text), "card", "exec")
 
 
 def test_of_an_unknown_folder_and_of_a_base_nothing_is_made_up():
