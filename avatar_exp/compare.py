@@ -36,9 +36,9 @@ def job(config: DictConfig, origin: Origin) -> None:
 def where(wanted: Sequence[str], paths: Sequence[Path], config: DictConfig) -> Path:
     """The file to write: as asked, else in the one folder that was named, else in a new one."""
     if config.out:
-        out = Path(config.out).expanduser()
+        out = Path(config.out)
         return out if out.suffix in (".html", ".htm") and not out.is_dir() else out / "compare.html"
-    if len(wanted) == 1 and (folder := Path(wanted[0]).expanduser()).is_dir() and folder not in paths:
+    if len(wanted) == 1 and (folder := Path(wanted[0])).is_dir() and folder not in paths:
         return folder / "compare.html"
     return make_exclusively(Path(config.outputs) / "compare", timestamp()) / "compare.html"
 

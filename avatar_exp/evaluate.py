@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from avatar_exp.config.conf import conf_dir
-from avatar_exp.config.decide import check_torchvision
+from avatar_exp.config.decide import check_torchvision, precision_faults
 from avatar_exp.config.machine import import_quietly
 from avatar_exp.config.sampler import KEYS, scoring_of, settle_sampler
 from avatar_exp.config.start import Origin, start
@@ -81,7 +81,7 @@ def faults(config: DictConfig) -> list[str]:
     known = sorted(file.stem for file in (conf_dir() / "protocols").glob("*.yaml"))
     if config.protocol is not None and config.protocol not in known:
         found.append(f"protocol={config.protocol}: expected one of {', '.join(known)}")
-    return found
+    return found + precision_faults(config.precision)
 
 
 def base_of(config: DictConfig, run: RunFolder) -> dict[str, Any]:

@@ -70,9 +70,7 @@ def job(config: DictConfig, origin: Origin) -> None:
     built = architecture(source)
     refuse_format(format, source, step, settings, owner, built)
     export = Export(source, format, config.dtype, made(owner, settings, built, step, config.names), config.file)
-    out = (
-        Path(config.out).expanduser() if config.out else make_exclusively(Path(config.outputs) / "exports", timestamp())
-    )
+    out = Path(config.out) if config.out else make_exclusively(Path(config.outputs) / "exports", timestamp())
     with whole_folder(out) as folder:
         write(export, folder)
     log.info("%s", "\n".join(last_lines(export, out, words(owner.info) if step else ())))

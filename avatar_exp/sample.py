@@ -1,14 +1,16 @@
 """``python -m avatar_exp.sample run=DIR prompt='{subject} on the beach'``: avatars from a run or a diffusers folder."""
 
 import logging
+import shlex
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from avatar_exp.config.conf import conf_dir
-from avatar_exp.config.decide import check_torchvision, chosen_precision
+from avatar_exp.config.decide import check_torchvision, chosen_precision, precision_faults
 from avatar_exp.config.machine import import_quietly
 from avatar_exp.config.sampler import settle_sampler
 from avatar_exp.config.start import Origin, start
@@ -30,7 +32,10 @@ def job(config: DictConfig, origin: Origin) -> None:
     raise_all("this cannot be drawn:", faults(config))
     check_torchvision()
     import_quietly()
-    prompts = [_filled(prompt, config, run) for prompt in asked_prompts(config)]
+    asked = asked_prompts(config)
+    prompts = [_filled(prompt, config, run) for prompt in asked]
+    if len(known := known_subjects(run)) > 1 and config.subject is None and any("{" in one for one in asked):
+        log.info("%s", others(known))
     weights = weights_to_load(run, str(config.step))
     components = load_components(weights, config.precision)
     side = components.resolution
@@ -54,9 +59,10 @@ def job(config: DictConfig, origin: Origin) -> None:
 
 
 def faults(config: DictConfig) -> list[str]:
-    """What is wrong with the numbers, one line each."""
+    """What is wrong with precision and numbers, one line each."""
     at_least_one = ("num_images_per_prompt", "num_inference_steps", "batch_size")
-    found = [f"{key}={config[key]}: must be at least 1" for key in at_least_one if config[key] < 1]
+    found = precision_faults(config.precision)
+    found += [f"{key}={config[key]}: must be at least 1" for key in at_least_one if config[key] < 1]
     for key in ("height", "width"):
         if config[key] is not None and (config[key] < 64 or config[key] % 8):
             found.append(f"{key}={config[key]}: must be a multiple of 8, from 64 on")
@@ -86,7 +92,7 @@ def lines_of(file: str) -> list[str]:
         UserError: if it is not there, or no text.
     """
     try:
-        lines = Path(file).expanduser().read_text(encoding="utf-8-sig").splitlines()
+        lines = Path(file).read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError as error:
         raise UserError(f"prompts_file={file}: no such file (from {Path.cwd()})") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -95,20 +101,49 @@ def lines_of(file: str) -> list[str]:
 
 
 def _filled(prompt: str, config: DictConfig, run: RunFolder) -> str:
-    """{subject} and {class} from the command line, the run, or the run that a pipeline lies in."""
+    """{subject} and {class} from the command line, the run, or the run that a pipeline lies in.
+
+    Raises:
+        UserError: if none of them says what a placeholder means.
+    """
     from avatar_exp.data.concept import fill
 
     if "{subject}" not in prompt and "{class}" not in prompt and "{identifier}" not in prompt:
         return prompt
-    info = run.info or RunFolder(run.path.parent).info
-    identifier, class_noun = info.get("concept", [None])[0], config.class_noun or info.get("class_noun", [None])[0]
-    subject = config.subject or (f"{identifier} {class_noun}" if identifier else None)
+    identifier, noun = whose(config.subject, known_subjects(run))
+    class_noun = config.class_noun or noun
+    subject = config.subject or (f"{identifier} {class_noun}".strip() if identifier else None)
     if subject is None:
         raise UserError(
             f"{prompt!r} has a placeholder, but {run.path} belongs to no run; say what it means: "
             "subject='hoanganh person'"
         )
-    return fill(prompt, subject, class_noun or subject.split()[-1], identifier or "")
+    return fill(prompt, subject, class_noun or subject.split()[-1], identifier)
+
+
+def known_subjects(run: RunFolder) -> list[tuple[str, str]]:
+    """Identifier and class noun of each subject that a run, or the one that a pipeline lies in, has learnt."""
+    info = run.info or RunFolder(run.path.parent).info
+    names, nouns = info.get("concept", []), info.get("class_noun", [])
+    return [(str(name), str(noun)) for name, noun in zip_longest(names, nouns[: len(names)], fillvalue="")]
+
+
+def whose(subject: str | None, known: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """Identifier and class noun of the one whom ``subject`` names, of the first if it was not typed. Of somebody who is
+    not known there is no identifier.
+    """
+    first = known[0] if known else ("", "")
+    if subject is None:
+        return first
+    named = [one for one in known if f"{subject} ".startswith(f"{one[0]} ")]
+    return max(named, key=lambda one: len(one[0]), default=("", first[1]))  # "thao vy person" is not of "thao"
+
+
+def others(known: Sequence[tuple[str, str]]) -> str:
+    """Who is drawn when several are known and none is named, and how the others are."""
+    first, *more = [" ".join(one).strip() for one in known]
+    told = ", ".join(f"{one} (subject={shlex.quote(one)})" for one in more)
+    return f"subject   {{subject}} is {first}; this run also knows: {told}"
 
 
 def load_components(weights: dict[str, Any], precision: str | None) -> "Components":

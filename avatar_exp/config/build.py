@@ -4,6 +4,7 @@ import inspect
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from pytorch_lightning.callbacks import RichProgressBar
 from avatar_exp.config.again import flat
 from avatar_exp.config.conf import conf_dir
 from avatar_exp.config.decide import faults, plain
+from avatar_exp.config.home import home
 from avatar_exp.config.schema import ConceptConfig
+from avatar_exp.config.several import IN_THE_LIST, said_of_all
 from avatar_exp.config.targets import config_target_faults, factory, instantiate
 from avatar_exp.data.boxes import box_faults
 from avatar_exp.data.concept import Concept, placeholder_faults, read_concepts_list
@@ -86,9 +89,11 @@ def concepts(config: DictConfig) -> list[Concept]:
         UserError: if a concept file does not exist, or a key is missing.
     """
     if config.concepts_list:
-        return read_concepts_list(Path(config.concepts_list))
+        said = _values(said_of_all(config.concept, IN_THE_LIST))
+        return [replace(one, **said) for one in read_concepts_list(Path(config.concepts_list))]
     if config.concepts:
-        return [_concept(OmegaConf.merge(OmegaConf.structured(ConceptConfig), _load(name))) for name in config.concepts]
+        schema, said = OmegaConf.structured(ConceptConfig), said_of_all(config.concept)
+        return [_concept(OmegaConf.merge(schema, _load(name), said)) for name in config.concepts]
     return [_concept(config.concept)]
 
 
@@ -106,8 +111,12 @@ def _concept(node: Any) -> Concept:
         example = {"identifier": "minh", "instance_data_dir": "DIR"}
         raise UserError(f"missing: {' '.join(f'concept.{key}={example[key]}' for key in missing)}")
     values = plain(node)
-    prompts = values.pop("sample_prompts")
-    return Concept(**values, sample_prompts=tuple(prompts) if prompts else None)
+    return Concept(**_values(values | {key: home(values[key]) for key in ("instance_data_dir", "class_data_dir")}))
+
+
+def _values(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys of a concept's config as its fields take them."""
+    return {key: (tuple(value) if value else None) if key == "sample_prompts" else value for key, value in said.items()}
 
 
 def run(

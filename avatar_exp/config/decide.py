@@ -11,6 +11,7 @@ from avatar_exp.errors import UserError
 
 PRECISIONS = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
 PRECISIONS |= {name: name for name in PRECISIONS.values()}
+PRECISIONS |= {"fp32": "32-true", "fp16": "16-mixed"}  # as accelerate calls them
 METRICS = tuple(
     f"score/{name}"
     for name in (
@@ -70,7 +71,8 @@ def check_base(overrides: Sequence[str], launcher: str, cuda_works: bool) -> Bas
 
 
 def decide(config: DictConfig, cuda: tuple[int, int] | None) -> list[str]:
-    """Fill in what was left open, in place: precision, and how often to draw, score and save.
+    """Fill in what was left open, in place: precision, and how often to draw, score and save. A precision that there
+    is not stays as it came: ``faults`` names it with all others.
 
     Args:
         cuda: compute capability of the GPU that will be used, None for a CPU.
@@ -81,7 +83,7 @@ def decide(config: DictConfig, cuda: tuple[int, int] | None) -> list[str]:
     _reconcile(config)
     before = {key: config[key] for key in ("precision", "sample_every", "score_every", "checkpoint_every")}
     asked = None if config.precision is None else str(config.precision)
-    config.precision = chosen_precision(asked, cuda)
+    config.precision = asked if precision_faults(asked) else chosen_precision(asked, cuda)
     quarter = max(1, config.max_steps // 4)
     for key, value in (("sample_every", quarter), ("checkpoint_every", quarter)):
         config[key] = value if config[key] is None else config[key]
@@ -100,15 +102,24 @@ def _reconcile(config: DictConfig) -> None:
 
 
 def chosen_precision(asked: str | None, cuda: tuple[int, int] | None) -> str:
-    """bf16-mixed needs Ampere (8.0) or newer; a CPU runs fp16 as nothing else than an emulation."""
+    """bf16-mixed needs Ampere (8.0) or newer; a CPU runs fp16 as nothing else than an emulation.
+
+    Raises:
+        UserError: if there is no such precision.
+    """
     if asked is None:
         return "32-true" if cuda is None else "bf16-mixed" if cuda >= (8, 0) else "16-mixed"
-    if asked not in PRECISIONS:
-        raise UserError(
-            f"precision={asked}; expected one of {', '.join(PRECISIONS)} (weights in training are always fp32)"
-        )
+    for fault in precision_faults(asked):
+        raise UserError(fault)
     known = PRECISIONS[asked]
     return "32-true" if cuda is None and known == "16-mixed" else known
+
+
+def precision_faults(asked: Any) -> list[str]:
+    """A line for a precision that there is not; none for one that was left open."""
+    if asked is None or str(asked) in PRECISIONS:
+        return []
+    return [f"precision={asked}; expected one of {', '.join(PRECISIONS)} (weights in training are always fp32)"]
 
 
 def faults(config: DictConfig) -> list[str]:
@@ -127,7 +138,7 @@ def faults(config: DictConfig) -> list[str]:
         "model.attention": ("sdpa", "xformers"),
         "model.gradient_checkpointing": (True, False, "auto"),
     }
-    found = []
+    found = precision_faults(config.precision)
     for key, low in at_least.items():
         value = OmegaConf.select(config, key)
         if value is not None and value < low:

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from hydra.errors import HydraException
 
 from avatar_exp.config.conf import SCHEMAS, conf_dir
-from avatar_exp.config.flags import instead, setting
+from avatar_exp.config.flags import NOTHING, instead, setting, typed_length
 from avatar_exp.config.overrides import typed
 from avatar_exp.config.schema import OPTIONS
 
@@ -31,17 +32,21 @@ def keys_of_command(command: str) -> dict[str, Any]:
     return keys_of(SCHEMAS[command]) | (options if command == "train" else {})
 
 
-def explain(error: Exception, command: str) -> str:
-    """A short message: what came, what was expected, what to do."""
+def explain(error: Exception, command: str, arguments: Sequence[str] = ()) -> str:
+    """A short message: what came, what was expected, what to do.
+
+    Args:
+        arguments: as they were typed.
+    """
     said = str(error) + (f"\n{error.__cause__}" if isinstance(error, HydraException) and error.__cause__ else "")
     text = "\n".join(line for line in said.splitlines() if not re.match(r"\s*(object_type|reference_type)=", line))
     if unknown := re.search(r"Could not override '([^']+)'", text):
         value = re.search(rf"use \+{re.escape(unknown.group(1))}=(.*)", text)
-        return _unknown_key(unknown.group(1), value.group(1) if value else "", command)
+        return _unknown_key(unknown.group(1), value.group(1) if value else "", command, arguments)
     if re.search(r"^\s*(key=)?.*concept=\[|'concept'.*list|Could not load 'concept/|'concept=[^']*,", text):
         return "concept takes one name; several are given as concepts='[a,b]'"
     if missing := re.search(r"Could not find 'concept/([^']*)'|You must specify 'concept'", text):
-        return _unknown_concept(missing.group(1))
+        return _misspelt(arguments) or _unknown_concept(missing.group(1))
     if "Missing mandatory value: concept.identifier" in text:
         return "missing: concept.identifier=minh (the word that will mean the subject), concept.instance_data_dir=DIR"
     option = re.search(r"Could not (?:find|load) '(\w+)/([^']*)'", text)
@@ -54,7 +59,29 @@ def explain(error: Exception, command: str) -> str:
     if "is not a ListConfig" in text and (no_list := re.search(r"full_key: (\S+)", text)):
         came = re.search(r"Error merging override (.*)", text)
         return _no_list(typed(came.group(1)) if came else no_list.group(1), no_list.group(1), command)
-    return text.strip()
+    return _wrong_type(text, command) or text.strip()
+
+
+def _wrong_type(text: str, command: str) -> str | None:
+    """A value that is none of its key's type; None if that is not what ``text`` says."""
+    says = r"could not be converted to|is not a valid bool|is not Optional|Cannot (convert|merge)|is not a subclass of"
+    at = re.search(r"full_key: (\S+)", text)
+    if not at or not re.search(says, text):
+        return None
+    key = re.sub(r"(\[\d+\])+$", "", at.group(1))
+    override = re.search(r"Error merging override (.*)", text)
+    value = re.search(r"Value '(.*)' (?:of type|is not)", text)
+    came = typed(override.group(1)) if override else f"{key}={value.group(1)}" if value else key
+    file = re.search(r"^In '([^']+)'", text)
+    came = f"{file.group(1)}: {came}" if file else came
+    kind = keys_of_command(command).get(key)
+    if is_dataclass(kind):
+        return f"{came}: it has keys of its own: {', '.join(f'{key}.{one.name}' for one in fields(kind))}"
+    if _is_list(key, command):
+        return _no_list(came, key, command)
+    words = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
+    expected = [word for name, word in words.items() if re.search(rf"\b{name}\b", str(kind))]
+    return f"{came}: expected {expected[0]}{' or null' * ('None' in str(kind))}" if expected else None
 
 
 def _several(argument: str, command: str) -> str:
@@ -70,7 +97,9 @@ def _several(argument: str, command: str) -> str:
 
 def _no_list(came: str, key: str, command: str) -> str:
     kind = str(keys_of_command(command).get(key, ""))
-    example = "[100,200]" if "int" in kind else '["photo of {subject}","..."]' if "prompt" in key else '["...","..."]'
+    if "int" in kind:
+        return f"{came}: expected a list of whole numbers, in brackets: {setting(key, '[100,200]')}"
+    example = '["photo of {subject}","..."]' if "prompt" in key else '["...","..."]'
     return f"{came}: expected a list, in brackets, texts in quotes: {setting(key, example)}"
 
 
@@ -78,9 +107,10 @@ def _is_list(key: str, command: str) -> bool:
     return "list[" in str(keys_of_command(command).get(key, ""))
 
 
-def _unknown_key(key: str, value: str, command: str) -> str:
-    if command == "train" and (ours := instead(key, value)):
-        return f"unknown key {key!r}, here {ours}\nAll flags of the tutorial's trainer: docs/tutorial.md"
+def _unknown_key(key: str, value: str, command: str, arguments: Sequence[str] = ()) -> str:
+    if command == "train" and (ours := instead(key, value, typed_length(arguments))):
+        link = "and" if ours.startswith(NOTHING) else "here"
+        return f"unknown key {key!r}, {link} {ours}\nAll flags of the tutorial's trainer: docs/tutorial.md"
     group, _, name = key.partition(".")
     belongs = [option for option, schema in OPTIONS.get(group, {}).items() if name in keys_of(schema)]
     if belongs:  # and another option was chosen
@@ -95,6 +125,17 @@ def _unknown_key(key: str, value: str, command: str) -> str:
     if key.startswith("trainer."):
         hint += f"another argument of Lightning's Trainer is added with +{key}=... "
     return f"unknown key {key!r}; {hint}All keys: python -m avatar_exp.{command} --cfg job"
+
+
+def _misspelt(arguments: Sequence[str]) -> str | None:
+    """Of a concept that is missing because ``concept`` itself was typed otherwise: Hydra asks for it first."""
+    known = keys_of(SCHEMAS["train"])
+    for key, equals, value in (argument.partition("=") for argument in arguments):
+        group = key.lstrip("+").partition(".")[0]
+        if equals and group not in known and difflib.get_close_matches(group, ["concept"], 1, 0.8):
+            meant = f"concept{key.lstrip('+').removeprefix(group)}={value}"
+            return f"unknown key {key!r}; did you mean {meant}? All keys: python -m avatar_exp.train --cfg job"
+    return None
 
 
 def _unknown_concept(name: str | None) -> str:

@@ -7,7 +7,11 @@ import shlex
 from collections.abc import Collection, Sequence
 
 from avatar_exp.config.overrides import ONLY_SHOWN
-from avatar_exp.errors import UserError, raise_all
+from avatar_exp.config.schema import TrainConfig
+from avatar_exp.errors import UserError
+
+NOTHING = "none is needed here"
+MOST = 8  # pipelines that an answer proposes to keep
 
 # Flags of the tutorial's trainer, and what is typed here; a key alone takes the flag's value, {} stands for it. See
 # docs/tutorial.md.
@@ -83,8 +87,15 @@ OTHERS = {
     "flip_aug": "data.flip=true",
 }
 
+TUTORIALS = tuple(FLAGS)[: tuple(FLAGS).index("concepts_list") + 1]  # what it types itself; the others its trainer has
+YOURS = ("output_dir", "concepts_list")  # of these no recipe can know the value
+MANY = 5  # of its flags: then somebody has its whole command
+
 # Flags of which some values are typed in another way.
 VALUES = {
+    "pretrained_model_name_or_path": {
+        f"{owner}/stable-diffusion-v1-5": "model=sd15" for owner in ("runwayml", "stable-diffusion-v1-5")
+    },
     "mixed_precision": {"no": "precision=32", "bf16": "precision=bf16-mixed"},
     "lr_scheduler": {
         name: f"lr_scheduler.name={name}" for name in ("constant_with_warmup", "cosine_with_restarts", "polynomial")
@@ -97,14 +108,29 @@ WITH_VALUE = {"-c", "--cfg", "-p", "--package", "-i", "--info", "-cp", "--config
 WITH_VALUE |= {"-cd", "--config-dir", "--experimental-rerun"}  # all of these are Hydra's own
 
 
-def instead(flag: str, value: str = "") -> str | None:
-    """What to type for another trainer's flag; None for one that is not known."""
+def instead(flag: str, value: str = "", max_steps: int = TrainConfig.max_steps) -> str | None:
+    """What to type for another trainer's flag; None for one that is not known.
+
+    Args:
+        max_steps: how long the run is to be.
+    """
     if flag in NOT_HERE:
-        return f"(none here: {NOT_HERE[flag]})"
+        return f"{NOTHING}: {NOT_HERE[flag]}"
+    if flag == "save_interval" and value.isdecimal():
+        return every(int(value), max_steps)
     known = VALUES.get(flag, {}).get(value) or (FLAGS | OTHERS).get(flag)
     if known is None or "=" in known.rpartition(" ")[2]:
         return known and known.replace("{}", value or "...")
     return setting(known, value or "...")
+
+
+def every(interval: int, max_steps: int) -> str:
+    """``keep_steps`` for every so many steps of a run but the last, which is always kept. Each is a whole pipeline: of
+    more than ``MOST`` evenly spaced ones.
+    """
+    steps = range(interval, max_steps, interval) if interval else range(0)
+    apart = -(-len(steps) // MOST) or 1
+    return f"keep_steps='[{','.join(map(str, steps[apart - 1 :: apart]))}]'"
 
 
 def setting(key: str, value: str) -> str:
@@ -124,17 +150,29 @@ def check_form(arguments: Sequence[str], known: Collection[str]) -> None:
     shown = ONLY_SHOWN & {"--cfg", "-c", "--info", "-i"} & {one.partition("=")[0] for one in arguments}
     if shown and {"-m", "--multirun"} & {*arguments}:
         raise UserError(f"-m with {min(shown)}: what is shown is one run's. Leave out -m, and give each key one value")
-    odd = misread(arguments, known)
-    width = max((len(came) for came, _ in odd), default=0)
-    raise_all(
-        "settings are typed as key=value: without dashes, without blanks around =, a value with blanks in quotes:",
-        [f"{came:<{width}}  type  {wanted}" for came, wanted in odd],
-    )
+    if not (odd := misread(arguments, known)):
+        return
+    width = max(len(came) for came, _ in odd)
+    title = "settings are typed as key=value: without dashes, without blanks around =, a value with blanks in quotes:"
+    lines = [f"{came:<{width}}  {'' if wanted.startswith(NOTHING) else 'type  '}{wanted}" for came, wanted in odd]
+    raise UserError("\n".join([title, *(f"  - {line}" for line in lines), *recipe(odd)]))
+
+
+def recipe(odd: Sequence[tuple[str, str]]) -> list[str]:
+    """A line for whoever typed the tutorial's command, or most of it."""
+    flags = {flag_of(came): wanted for came, wanted in odd if came.startswith("-")}
+    if len({*flags} & {*TUTORIALS}) < MANY:
+        return []
+    yours = [flags[flag] for flag in YOURS if flag in flags]
+    return [
+        " ".join(["all of this is experiment=viblo, with the tutorial's values; type beside it what differs"]
+                 + (["and what is yours:", *yours] if yours else []))
+    ]  # fmt: skip
 
 
 def misread(arguments: Sequence[str], known: Collection[str]) -> list[tuple[str, str]]:
     """What is neither ``key=value`` nor a flag of Hydra's, as it came, and what is typed here."""
-    found, rest = [], list(arguments)
+    found, rest, length = [], list(arguments), typed_length(arguments)
     while rest:
         word = rest.pop(0)
         name, equals, _ = word.partition("=")
@@ -146,8 +184,19 @@ def misread(arguments: Sequence[str], known: Collection[str]) -> list[tuple[str,
             words.append(rest.pop(0))
         if word.startswith("-") or (is_loose(word) or len(words) > 1):
             came = " ".join(words)
-            found.append((came, meant(came, known)))
+            found.append((came, meant(came, known, length)))
     return found
+
+
+def typed_length(arguments: Sequence[str]) -> int:
+    """How many steps are typed, in whatever form; the schema's if none are."""
+    found = re.findall(r"(?:^|\s)-*(?:max_steps|max_train_steps)[\s=]+(\d+)(?=\s|$)", " ".join(arguments))
+    return int(found[-1]) if found else TrainConfig.max_steps
+
+
+def flag_of(came: str) -> str:
+    """The name of ``--learning-rate=1e-6`` as the trainers have it."""
+    return re.split(r"[\s=]", came.lstrip("-"), maxsplit=1)[0].replace("-", "_")
 
 
 def is_loose(word: str) -> bool:
@@ -160,7 +209,7 @@ def is_key(words: Sequence[str]) -> bool:
     return not words[0].startswith("=") and len(words) > 1 and words[1].startswith("=")
 
 
-def meant(came: str, known: Collection[str]) -> str:
+def meant(came: str, known: Collection[str], max_steps: int = TrainConfig.max_steps) -> str:
     """What to type for ``--lr 1e-6``, ``lr = 1e-6`` or ``prompt=a photo``."""
     name, value = [*re.split(r"\s*=\s*|\s+", came.lstrip("-"), maxsplit=1), ""][:2]
     name = name if name in known else name.replace("-", "_")
@@ -168,4 +217,4 @@ def meant(came: str, known: Collection[str]) -> str:
         return VALUES[name][value]
     if name in known and (value or came.startswith("-")):
         return setting(name, value or "true")
-    return instead(name, value) or (setting(name, value) if value else "(not known; all keys: --cfg job)")
+    return instead(name, value, max_steps) or (setting(name, value) if value else "(not known; all keys: --cfg job)")

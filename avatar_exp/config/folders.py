@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from avatar_exp.config.home import home
 from avatar_exp.errors import UserError
 from avatar_exp.run_folder import RunFolder, make_exclusively, safe_name
 
@@ -25,6 +26,7 @@ def forget() -> None:
 
 def fresh_folder(parent: str, name: str) -> str:
     """A new folder of this process; asked again, the same one (Hydra resolves a path more than once)."""
+    parent = home(parent)
     if (parent, name) not in _fresh:
         above = [Path(parent), *Path(parent).parents]
         _parents.extend(reversed([one for one in above if not one.exists()]))
@@ -39,7 +41,7 @@ def subject_folder(identifier: Any, concepts: Sequence[str] | None, concepts_lis
         from avatar_exp.data.concept import read_concepts_list  # only now: it imports torch
 
         with suppress(UserError):  # said with all other faults, later
-            named = [one.identifier for one in read_concepts_list(Path(concepts_list))]
+            named = [one.identifier for one in read_concepts_list(Path(home(concepts_list)))]
     return safe_name(named[0] if len(named) == 1 else str(identifier))
 
 

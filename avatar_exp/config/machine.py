@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from avatar_exp.config.decide import check_base, check_torchvision, decide
+from avatar_exp.config.decide import PRECISIONS, check_base, check_torchvision, decide
 from avatar_exp.config.start import Origin
 from avatar_exp.errors import UserError
 
@@ -34,9 +34,9 @@ def import_and_decide(config: DictConfig, origin: Origin) -> "torch.device":
         origin.decided.append(f"model={choice.name}")
     if origin.optimizer:
         origin.decided.append(f"optimizer={origin.optimizer}")
-    asked = config.precision
+    asked = PRECISIONS.get(str(config.trainer.precision))  # precision, unless Lightning's own key was typed
     origin.decided.extend(decide(config, torch.cuda.get_device_capability() if on_gpu else None))
-    note = " (16-mixed was asked for; a CPU cannot)" if str(asked).startswith("16") and not on_gpu else ""
+    note = " (16-mixed was asked for; a CPU cannot)" if asked == "16-mixed" and not on_gpu else ""
     log.info("device: %s, precision %s%s", "cuda" if on_gpu else "cpu", config.precision, note)
     return torch.device("cuda", _first_device(config.trainer.devices)) if on_gpu else torch.device("cpu")
 

@@ -6,9 +6,14 @@ when the grammar refuses it as it stands.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+
+from avatar_exp.config.conf import conf_dir
+from avatar_exp.config.home import home_typed
+from avatar_exp.errors import UserError, raise_all
 
 FREE_TEXT = {
     "base", "class_noun", "concept.class_data_dir", "concept.class_noun", "concept.class_prompt",
@@ -45,6 +50,14 @@ def _parses(override: str) -> bool:
     return True
 
 
+def _is_number(value: str) -> bool:
+    """Whether Hydra reads a number, or true or false. It takes none as an option, and a concept may be called 2024."""
+    if not _parses(f"x={value}"):
+        return False
+    override = OverridesParser.create().parse_override(f"x={value}")
+    return not override.is_sweep_override() and isinstance(override.value(), int | float)
+
+
 def _unquoted(value: str) -> str | None:
     """The text that a value in quotes means; None if it is not one quoted string."""
     if not value.startswith(("'", '"')) or not _parses(f"x={value}"):
@@ -57,14 +70,16 @@ def readable(override: str, multirun: bool = False) -> str:
     """One command-line override in a form that Hydra reads as it was meant.
 
     Flags, deletions (``~key``) and words without ``=`` come back as they are. In a sweep (``multirun``) commas keep
-    their meaning, so there a free text is quoted only when the grammar refuses it.
+    their meaning, so there a free text is quoted only when the grammar refuses it. In a path ``~`` is the home folder.
     """
     key, equals, value = override.partition("=")
     if not equals or key.startswith(("-", "~")):
         return override
-    free = key.lstrip("+") in FREE_TEXT and not multirun and value != "null" and _unquoted(value) is None
-    if not free and _parses(override):
-        return override
+    free = key.lstrip("+") in FREE_TEXT and not multirun
+    value = home_typed(key, value, several=multirun or key.lstrip("+") not in FREE_TEXT)
+    free = free and value != "null" and _unquoted(value) is None
+    if not free and not (key.lstrip("+") in groups() and _is_number(value)) and _parses(f"{key}={value}"):
+        return f"{key}={value}"
     return f"{key}={quote(value)}"
 
 
@@ -83,3 +98,38 @@ def value_of(key: str, overrides: Sequence[str]) -> str | None:
             text = _unquoted(value)
             return text if text is not None else None if value == "null" else value
     return None
+
+
+@lru_cache
+def groups() -> set[str]:
+    """The config groups of ``train``."""
+    return {folder.name for folder in conf_dir().iterdir() if folder.is_dir()} - {"hydra", "protocols"}
+
+
+def check_groups(overrides: Sequence[str]) -> None:
+    """Of a group that is given twice Hydra takes the last and says nothing; of any other key that is what is meant.
+
+    Raises:
+        UserError: with how several options of it are given, for each that is given twice, and not the same.
+    """
+    given: dict[str, list[str]] = {}
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if equals and (key.lstrip("+") in groups() or key.startswith("hydra/")):
+            given.setdefault(key.lstrip("+"), []).append(value)
+    twice = {key: [*dict.fromkeys(values)] for key, values in given.items()}
+    faults = [_twice(key, values) for key, values in twice.items() if len(values) > 1]
+    if len(faults) == 1:
+        raise UserError(faults[0])
+    raise_all("options are given twice:", faults)
+
+
+def _twice(group: str, values: Sequence[str]) -> str:
+    """What was given, and how several are."""
+    all_of_them = ",".join(value.strip("[]") for value in values)
+    cure = f"name one; -m {group}={all_of_them} runs each"
+    if group == "experiment":
+        cure = f"several: experiment='[{all_of_them}]', where they differ the last one wins"
+    elif group == "concept":
+        cure = f"name one; several in one run: concepts='[{all_of_them}]'"
+    return f"{group} is given twice: {', '.join(values)}; {cure}"

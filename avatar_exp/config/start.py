@@ -22,8 +22,10 @@ from avatar_exp.config.conf import SCHEMAS, conf_dir
 from avatar_exp.config.explain import explain, keys_of_command
 from avatar_exp.config.flags import check_form
 from avatar_exp.config.folders import forget, fresh_folder, subject_folder, take_back
-from avatar_exp.config.overrides import ONLY_SHOWN, readable
+from avatar_exp.config.home import expand_home
+from avatar_exp.config.overrides import ONLY_SHOWN, check_groups, readable
 from avatar_exp.config.schema import OPTIONS
+from avatar_exp.config.several import check_several
 from avatar_exp.config.sweep import job_name, note_command_line, write_sweep_file
 from avatar_exp.config.sweep_jobs import end_of_sweep, failed_values, remaining_trials
 from avatar_exp.errors import UserError, counted, mendable
@@ -69,9 +71,11 @@ def _command_line(command: str, arguments: Sequence[str]) -> list[str]:
     """The arguments as Hydra should see them.
 
     Raises:
-        UserError: for what is neither ``key=value`` nor a flag of Hydra's.
+        UserError: for what is neither ``key=value`` nor a flag of Hydra's, and for a group that is given twice.
     """
     check_form(arguments, [*keys_of_command(command), "seeds"])
+    if command == "train":
+        check_groups(arguments)
     multirun = any(one in ("-m", "--multirun") for one in arguments)
     overrides = [readable(one, multirun) for one in arguments]
     keys = {one.partition("=")[0] for one in overrides}
@@ -79,7 +83,7 @@ def _command_line(command: str, arguments: Sequence[str]) -> list[str]:
         overrides.append("model=sd15")  # tiny's learning rate and run length are not those of another base
     if keys & {"concepts", "concepts_list"} and "concept" not in keys:
         overrides.append("concept=listed")
-    if keys & ONLY_SHOWN and command == "train" and "concept" not in keys:
+    elif keys & ONLY_SHOWN and command == "train" and "concept" not in keys:
         overrides.append("concept=hoanganh")  # to be shown something, one need not have decided anything
     own_concepts = Path("data/conf")
     if own_concepts.is_dir():  # where prepare writes concept files
@@ -111,14 +115,18 @@ def start(
     def task(config: DictConfig) -> Any:
         return _run(job, config, failed)
 
+    arguments = sys.argv[1:]
     try:
-        typed = _command_line(name, sys.argv[1:])
+        typed = _command_line(name, arguments)
         if going_on := go_on(typed):
             config, folder = going_on
             _log_to(folder / f"{name}.log")
+            expand_home(config)
             job(config, Origin(folder, typed))
             return
         sys.argv[1:] = rewrite(typed)
+        if name == "train":
+            check_several(sys.argv[1:])
         note_command_line(sys.argv[1:])
         try:
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(task)()
@@ -130,17 +138,22 @@ def start(
         if wants_traceback:
             traceback.print_exc()
         take_back()
-        print(f"\n{explain(error, name)}", file=sys.stderr)
+        print(f"\n{explain(error, name, arguments)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     if failed:
-        print(f"\n{counted(len(failed), 'job')} of this sweep failed:", file=sys.stderr)
-        for origin, fault in failed:
-            print(f"  {origin.folder.name}  ({' '.join(origin.overrides)})\n    {fault}\n    log: "
-                  f"{origin.folder / name}.log", file=sys.stderr)  # fmt: skip
+        _tell(failed, name)
         sys.exit(1)
+
+
+def _tell(failed: Sequence[tuple[Origin, Exception | str]], name: str) -> None:
+    """The jobs of a sweep that failed, why, and where their logs are."""
+    print(f"\n{counted(len(failed), 'job')} of this sweep failed:", file=sys.stderr)
+    for origin, fault in failed:
+        print(f"  {origin.folder.name}  ({' '.join(origin.overrides)})\n    {fault}\n    log: "
+              f"{origin.folder / name}.log", file=sys.stderr)  # fmt: skip
 
 
 def _failed_elsewhere(failed: Sequence[tuple[Origin, Exception | str]]) -> list[tuple[Origin, Exception | str]]:
@@ -172,6 +185,7 @@ def _run(job: Job, config: DictConfig, failed: list[tuple[Origin, Exception | st
     if origin.sweep:
         write_sweep_file(origin.sweep)
     try:
+        expand_home(config)
         return job(config, origin)
     except Exception as raised:
         error = mendable(raised)

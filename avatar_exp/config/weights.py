@@ -23,7 +23,7 @@ def named_run(config: DictConfig) -> RunFolder:
     """
     if OmegaConf.is_missing(config, "run"):
         raise UserError(f"name a run: run=outputs/train/hoanganh/DATE{_newest(Path(config.outputs))}")
-    run = RunFolder(Path(config.run).expanduser())
+    run = RunFolder(Path(config.run))
     if not run.path.is_dir():
         newest = _newest(Path(config.outputs))
         raise UserError(f"run={config.run}: no such folder (from {Path.cwd()}){newest}")

@@ -203,7 +203,7 @@ def _listed(row: dict[str, Any]) -> Concept:
     class_noun = _without_article(_thing(row["class_prompt"]))
     return Concept(
         identifier=_without_article(_thing(row["instance_prompt"]).removesuffix(class_noun).strip()),
-        instance_data_dir=row["instance_data_dir"],
+        instance_data_dir=os.path.expanduser(row["instance_data_dir"]),
         class_noun=class_noun,
         instance_prompt=row["instance_prompt"],
         class_prompt=row["class_prompt"],
@@ -223,4 +223,5 @@ def _without_article(thing: str) -> str:
 
 def _if_filled(folder: str | None) -> str | None:
     """The tutorial's trainer fills class_data_dir itself when it is empty: then the pictures come from the store."""
-    return folder if folder and os.path.isdir(folder) and photo_files(Path(folder)) else None
+    folder = os.path.expanduser(folder or "")
+    return folder if os.path.isdir(folder) and photo_files(Path(folder)) else None

@@ -35,7 +35,7 @@ def find_runs(wanted: Sequence[str]) -> tuple[list[Path], list[str]]:
 
 def places(wanted: str) -> list[Path]:
     """The folders that a path or a pattern stands for."""
-    path = Path(wanted).expanduser()
+    path = Path(wanted)
     if path.is_dir():  # also one whose name looks like a pattern
         return [path]
     return [Path(match) for match in sorted(glob.glob(str(path), recursive=True)) if os.path.isdir(match)]

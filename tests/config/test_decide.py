@@ -5,7 +5,7 @@ from omegaconf import OmegaConf
 
 from avatar_exp.config import decide as module
 from avatar_exp.config.base import BaseChoice
-from avatar_exp.config.decide import check_base, decide, faults, plain
+from avatar_exp.config.decide import check_base, chosen_precision, decide, faults, plain
 from avatar_exp.config.schema import TrainConfig
 from avatar_exp.errors import UserError, raise_all
 
@@ -32,6 +32,9 @@ def config(**values):
         ("16", TURING, "16-mixed"),
         ("16", CPU, "32-true"),
         ("16-mixed", CPU, "32-true"),
+        ("fp16", TURING, "16-mixed"),
+        ("fp16", CPU, "32-true"),
+        ("fp32", AMPERE, "32-true"),
         ("bf16", CPU, "bf16-mixed"),
         ("bf16-mixed", AMPERE, "bf16-mixed"),
     ],
@@ -42,10 +45,13 @@ def test_precision(asked, cuda, precision):
     assert made.precision == made.trainer.precision == precision
 
 
-@pytest.mark.parametrize("asked", ["16-true", "64", "bf16-true", "fp16"])
-def test_a_precision_with_half_masters_is_refused(asked):
-    with pytest.raises(UserError, match=f"precision={asked}"):
-        decide(config(precision=asked), CPU)
+@pytest.mark.parametrize("key", ["precision", "trainer.precision"])
+@pytest.mark.parametrize("asked", ["16-true", "64", "bf16-true", "fp64"])
+def test_a_precision_with_half_masters_is_refused_among_all_faults(asked, key):
+    found = faults(decided(**{key: asked, "lr": -1.0}))
+    assert [one.partition(";")[0].partition(":")[0] for one in found] == [f"precision={asked}", "lr=-1.0"]
+    with pytest.raises(UserError, match=f"precision={asked}; expected one of 32, 16, bf16, .*fp16"):
+        chosen_precision(asked, CPU)
 
 
 @pytest.mark.parametrize(("steps", "every"), [(800, 200), (10, 2), (3, 1), (0, 1)])

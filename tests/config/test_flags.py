@@ -1,9 +1,11 @@
 """What is typed by those who know another trainer, and what they are told."""
 
+import re
+
 import pytest
 
 from avatar_exp.config.explain import keys_of_command
-from avatar_exp.config.flags import FLAGS, OTHERS, check_form, instead, misread
+from avatar_exp.config.flags import FLAGS, MOST, OTHERS, check_form, every, instead, misread
 from avatar_exp.errors import UserError
 
 KEYS = {command: [*keys_of_command(command), "seeds"] for command in ("train", "sample")}
@@ -22,7 +24,15 @@ KEYS = {command: [*keys_of_command(command), "seeds"] for command in ("train", "
             "prior=folder concept.class_data_dir=data/person",
         ),
         ("--network_dim 8", "--network_dim 8", "method=lora method.rank=8"),
-        ("--num_train_epochs 3", "--num_train_epochs 3", "(none here: max_steps=800)"),
+        ("--num_train_epochs 3", "--num_train_epochs 3", "none is needed here: max_steps=800"),
+        ("--pretrained_model_name_or_path=runwayml/stable-diffusion-v1-5",) * 2 + ("model=sd15",),
+        ("--pretrained_model_name_or_path=a/b", "--pretrained_model_name_or_path=a/b", "model.path=a/b"),
+        ("--save_interval=10000", "--save_interval=10000", "keep_steps='[]'"),
+        ("--save_interval=800", "--save_interval=800", "keep_steps='[]'"),
+        ("--save_interval 200", "--save_interval 200", "keep_steps='[200,400,600]'"),
+        ("--save_interval 0", "--save_interval 0", "keep_steps='[]'"),
+        ("max_steps=500 --save_interval=200", "--save_interval=200", "keep_steps='[200,400]'"),
+        ("--save_interval", "--save_interval", "keep_steps='[200,400]'"),
         ("--mixed_precision fp16", "--mixed_precision fp16", "precision=16-mixed"),
         ("--mixed_precision=bf16", "--mixed_precision=bf16", "precision=bf16-mixed"),
         ("--mixed_precision=no", "--mixed_precision=no", "precision=32"),
@@ -89,6 +99,42 @@ def test_all_that_is_odd_is_told_at_once():
 def test_one_run_is_shown_and_no_sweep(shows):
     with pytest.raises(UserError, match="Leave out -m"):
         check_form(["-m", "lr=1,2", shows, "job"], KEYS["train"])
+
+
+def test_an_interval_looks_at_the_length_that_is_typed():
+    told = dict(misread(["--save_interval=500", "--max_train_steps", "2000"], KEYS["train"]))
+    assert told["--save_interval=500"] == "keep_steps='[500,1000,1500]'"
+
+
+def test_a_short_interval_fills_no_disk():
+    assert every(50, 800) == "keep_steps='[100,200,300,400,500,600,700]'"
+    for interval in (1, 3, 10, 99, 100, 799, 800):
+        steps = [int(one) for one in re.findall(r"\d+", every(interval, 800))]
+        assert len(steps) <= MOST
+        assert all(step % interval == 0 and step < 800 for step in steps)
+        assert bool(steps) == (interval < 800)
+
+
+def test_what_is_not_needed_is_no_setting_to_type():
+    with pytest.raises(UserError) as error:
+        check_form(["--pad_tokens", "--seed=7"], KEYS["train"])
+    assert str(error.value).splitlines()[1:] == [
+        "  - --pad_tokens  none is needed here: always on",
+        "  - --seed=7      type  seed=7",
+    ]
+
+
+def test_the_tutorials_whole_command_is_its_recipe():
+    flags = ["--learning-rate=1e-6", "--seed=1337", "--use_8bit_adam", "--train_batch_size=1", "--hflip", "--rank=4"]
+    with pytest.raises(UserError) as error:
+        check_form(flags, KEYS["train"])
+    assert "experiment=viblo" not in str(error.value)
+    with pytest.raises(UserError) as error:
+        check_form([*flags, "--concepts_list", "my list.json", "--output_dir=DIR"], KEYS["train"])
+    assert str(error.value).splitlines()[-1] == (
+        "all of this is experiment=viblo, with the tutorial's values; type beside it what differs and what is yours: "
+        "outputs=DIR concepts_list='my list.json'"
+    )
 
 
 def test_every_flag_is_told_with_keys_that_there_are():

@@ -7,6 +7,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 from avatar_exp.config.explain import explain
+from avatar_exp.config.overrides import readable
 from avatar_exp.config.start import _command_line, start
 from avatar_exp.errors import UserError
 
@@ -108,10 +109,59 @@ def test_several_concepts_stand_in_for_one(tmp_path, monkeypatch):
     assert _command_line("train", ["concept=x", "concepts=[a,b]"]) == ["concept=x", "concepts=[a,b]"]
 
 
+def test_a_group_is_given_once():
+    with pytest.raises(UserError) as error:
+        _command_line("train", ["experiment=low_vram", "+experiment=viblo"])
+    assert str(error.value) == (
+        "experiment is given twice: low_vram, viblo; several: experiment='[low_vram,viblo]', where they differ the "
+        "last one wins"
+    )
+    with pytest.raises(UserError) as error:
+        _command_line("train", ["-m", "concept=a", "concept=b", "model=sd15", "lr=1", "model=tiny", "lr=2"])
+    assert [line.partition(";")[0] for line in str(error.value).splitlines()] == [
+        "options are given twice:",
+        "  - concept is given twice: a, b",
+        "  - model is given twice: sd15, tiny",
+    ]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["concept=a", "experiment=[low_vram,viblo]"],
+        ["-m", "concept=a", "model=tiny,sd15"],
+        ["concept=a", "model=tiny", "model=tiny"],  # the same
+        ["concept=a", "model=tiny", "model.path=DIR"],
+        ["concept=a", "lr=1", "lr=2"],  # of a key the last counts, as anywhere
+    ],
+)
+def test_what_is_no_group_given_twice(typed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert sorted(_command_line("train", typed)) == sorted(map(readable, typed))
+
+
+def test_a_path_may_begin_with_the_home_folder(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "nhà"))
+    seen = []
+    paths = ("run=~/runs/a, b", "prompts_file='~/p.txt'", "outputs=~/out", "prompt=~/no path")
+    assert command(lambda config, origin: seen.append((config.copy(), origin.folder)), *paths) == 0
+    ((config, folder),) = seen
+    home = tmp_path / "nhà"
+    assert (config.run, config.prompts_file) == (f"{home}/runs/a, b", f"{home}/p.txt")
+    assert config.prompt == "~/no path"
+    assert folder.parent == home / "out" / "samples"
+
+
 def test_help_needs_no_concept(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert set(_command_line("train", ["--help"])) == {"--help", "concept=hoanganh"}
     assert set(_command_line("train", ["--cfg", "job", "concept=x"])) == {"--cfg", "job", "concept=x"}
+    assert set(_command_line("train", ["--cfg", "job", "concepts=[a]"])) == {
+        "--cfg",
+        "job",
+        "concepts=[a]",
+        "concept=listed",
+    }
     assert _command_line("sample", ["--help"]) == ["--help"]
 
 

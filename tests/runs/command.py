@@ -22,6 +22,7 @@ from hydra.core.global_hydra import GlobalHydra
 from safetensors.torch import load_file
 
 from avatar_exp.config.base import default_base
+from avatar_exp.config.overrides import groups
 from avatar_exp.run_folder import RunFolder, read_lines
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,8 +98,11 @@ class Commands:
     def arguments(self, command: str, overrides: Sequence[str], outputs: Path) -> list[str]:
         """``overrides`` with a folder for what is written and the shared store, unless they name their own.
 
-        ``prepare`` writes into ``data`` of the folder that it is typed in.
+        Of a group that is given twice the last holds: a test's own behind that of ``BARE``. ``prepare`` writes into
+        ``data`` of the folder that it is typed in.
         """
+        last = {key: one for one in overrides if (key := one.partition("=")[0]) in groups()}
+        overrides = [one for one in overrides if last.get(one.partition("=")[0], one) == one]
         given = {one.partition("=")[0] for one in overrides}
         more = {"outputs": outputs} | ({"store": self.store} if command == "train" else {})
         if given & {"resume", "repeat"} or command == "prepare":

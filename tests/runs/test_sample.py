@@ -7,7 +7,8 @@ from PIL import Image
 
 from avatar_exp.models.load import load
 from avatar_exp.pictures import read_record
-from runs.command import ROOT, Commands, Result
+from avatar_exp.sample import whose
+from runs.command import ROOT, Commands, Result, changed
 
 FEW = ("num_inference_steps=2", "num_images_per_prompt=1")
 
@@ -99,6 +100,35 @@ def test_any_diffusers_folder(commands: Commands, finished: Result, tmp_path: Pa
     assert read_record(files(within)[0])["prompt"] == "hoanganh person"
 
 
+def test_of_several_the_others_are_told_and_drawn(commands: Commands, finished: Result, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished.run.path, run)
+    changed(run / "run.json", concept=["an", "binh"], class_noun=["woman", "man"])
+    prompt = "prompt={subject}, a {class}: {identifier}"
+    first = commands("sample", f"run={run}", prompt, *FEW)
+    told = "subject   {subject} is an woman; this run also knows: binh man (subject='binh man')\n"
+    assert told in first.out
+    assert read_record(files(first)[0])["prompt"] == "an woman, a woman: an"
+    other = commands("sample", f"run={run}", prompt, *shlex.split(told.partition("(")[2].rstrip(")\n")), *FEW)
+    assert "also knows" not in other.out
+    assert read_record(files(other)[0])["prompt"] == "binh man, a man: binh"
+    assert "also knows" not in commands("sample", f"run={run}", "prompt=a hat", *FEW).out
+    within = commands("sample", f"run={run / 'pipeline'}", "prompt={subject}", *FEW)
+    assert told in within.out
+
+
+def test_whose_words_a_subject_has() -> None:
+    known = [("thao", "woman"), ("thao vy", "girl")]
+    assert whose(None, known) == ("thao", "woman")
+    assert [whose(one, known)[0] for one in ("thao", "thao vy girl", "thao woman")] == ["thao", "thao vy", "thao"]
+    assert whose("thaonguyen", known) == ("", "woman")
+    assert whose(None, []) == whose("x", []) == ("", "")
+
+
+def test_one_subject_needs_no_telling(commands: Commands, finished: Result) -> None:
+    assert "also knows" not in commands("sample", f"run={finished.run.path}", "prompt={subject}", *FEW).out
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scheduler", ["DPMSolverMultistep", "EulerAncestralDiscrete", "PNDMScheduler", "DDPM"])
 def test_other_schedulers_by_name(commands: Commands, finished: Result, scheduler: str) -> None:
@@ -158,7 +188,8 @@ def test_what_the_run_says_to_type_next_works(commands: Commands, finished: Resu
 
 
 def test_numbers_that_cannot_be_drawn_are_named_together(commands: Commands, finished: Result) -> None:
-    ended = commands("sample", f"run={finished.run.path}", "height=100", "num_inference_steps=0")
+    ended = commands("sample", f"run={finished.run.path}", "height=100", "num_inference_steps=0", "precision=64")
     assert ended.code == 2
+    assert "precision=64; expected one of" in ended.err
     assert "height=100: must be a multiple of 8" in ended.err
     assert "num_inference_steps=0: must be at least 1" in ended.err

@@ -10,6 +10,7 @@ from avatar_exp.run_folder import RunFolder
 from runs.command import BARE, KEPT, ROOT, Commands, Result, rows, typed_again
 
 HARD = "Ảnh của bà, [Huế] (2) a=b 'thật' {x} 50% $HOME"
+NOBODY = tuple(one for one in BARE if not one.startswith("concept="))
 WORDS = HARD.replace("{x}", "x")  # in a prompt braces stand for something
 FEW = ("num_inference_steps=2", "num_images_per_prompt=1")
 
@@ -23,7 +24,7 @@ def photos(tmp_path: Path) -> Path:
 
 def test_paths_mean_themselves_in_every_command(commands: Commands, photos: Path, tmp_path: Path) -> None:
     outputs = tmp_path / HARD / "outputs"
-    mine = (*BARE, "concept=person", "concept.identifier=minh", f"concept.instance_data_dir={photos}")
+    mine = (*NOBODY, "concept=person", "concept.identifier=minh", f"concept.instance_data_dir={photos}")
     first = commands("train", *mine, *KEPT, "max_steps=1", f"outputs={outputs}", outputs=outputs)
     assert first.code == 0, first.err
     run = first.run.path
@@ -46,7 +47,7 @@ def test_paths_mean_themselves_in_every_command(commands: Commands, photos: Path
 
 def test_the_command_that_repeats_a_run_can_be_pasted(commands: Commands, photos: Path) -> None:
     prompt = f"concept.instance_prompt=photo of {{subject}}, {WORDS}"
-    mine = (*BARE, "concept=person", "concept.identifier=minh", prompt, f"concept.instance_data_dir={photos}")
+    mine = (*NOBODY, "concept=person", "concept.identifier=minh", prompt, f"concept.instance_data_dir={photos}")
     first = commands("train", *mine, "max_steps=1")
     assert first.code == 0, first.err
     again = commands("train", *typed_again(first.run.info["command"]), outputs=first.outputs)
@@ -58,7 +59,7 @@ def test_the_command_that_repeats_a_run_can_be_pasted(commands: Commands, photos
 
 @pytest.mark.slow
 def test_a_process_of_its_own_reads_them_the_same(commands: Commands, photos: Path) -> None:
-    mine = (*BARE, "concept=person", "concept.identifier=Thảo Vy", f"concept.instance_data_dir={photos}")
+    mine = (*NOBODY, "concept=person", "concept.identifier=Thảo Vy", f"concept.instance_data_dir={photos}")
     ended = commands.in_process_of_its_own("train", *mine, "max_steps=0")
     assert ended.code == 0, ended.err
     assert ended.run.info["concept"] == ["Thảo Vy"]
@@ -85,3 +86,24 @@ def test_folders_of_a_sweep_with_such_values(commands: Commands, photos: Path) -
     assert ended.code == 0, ended.err
     assert len(ended.jobs) == 2
     assert all(job.path.name.isascii() and " " not in job.path.name for job in ended.jobs)
+
+
+def test_the_home_folder_in_every_path(photos: Path, tmp_path: Path) -> None:
+    """``~`` behind a key is no shell's business; that of these commands is a folder of this test."""
+    commands = Commands(tmp_path)
+    home = commands.home / "mine"
+    shutil.copytree(photos, home / "photos")
+    mine = (*NOBODY, "concept=person", "concept.identifier=minh", "concept.instance_data_dir=~/mine/photos")
+    first = commands("train", *mine, "max_steps=1", "outputs=~/mine/runs", "store=~/mine/store", outputs=home / "runs")
+    assert first.code == 0, first.err
+    assert (home / "store").is_dir()
+    run = f"~/mine/{first.run.path.relative_to(home)}"
+    (home / "prompts.txt").write_text("{subject}")
+    ended = commands("sample", f"run={run}", "prompts_file=~/mine/prompts.txt", *FEW)
+    assert ended.code == 0, ended.err
+    again = commands("train", f"repeat={run}", "outputs=~/mine/again", outputs=home / "again")
+    assert again.code == 0, again.err
+    assert rows(again.run) == rows(first.run)
+    prepared = commands("prepare", "concept=lan", "source=~/mine/photos", "out=~/mine/lan", "faces=false", cwd=tmp_path)
+    assert prepared.code == 0, prepared.err
+    assert list((home / "lan").glob("*.png"))
