@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ def target_of(config: DictConfig) -> "Target":
     missing = [shown for key, shown in example.items() if OmegaConf.is_missing(config, key)]
     if missing:
         raise UserError(f"missing: {' '.join(missing)} (a name for the subject, and the folder of photos)")
-    folder = Path(config.out).expanduser() if config.out else Path("data") / config.name
+    folder = Path(config.out) if config.out else Path("data") / config.name
     identifier = config.name if config.identifier is None else config.identifier
     return Target(folder, Path("data/conf/concept") / f"{config.name}.yaml", identifier, config.class_noun)
 
@@ -63,11 +64,12 @@ def target_of(config: DictConfig) -> "Target":
 def faults(config: DictConfig, target: "Target") -> list[str]:
     """What keeps photos from being prepared, one line each."""
     found = []
-    name, source = config.name, Path(config.source).expanduser()
+    name, source = config.name, Path(config.source)
     if safe_name(name) != name:
         found.append(f"concept={name}: letters from a to z, digits and . _ - only: "
                      f"concept={safe_name(name)} (identifier='{name}' may be any word)")  # fmt: skip
-    if name == "conf" or (conf_dir() / "concept" / f"{name}.yaml").is_file():
+    taken = name == "conf" or (conf_dir() / "concept" / f"{name}.yaml").is_file()
+    if taken:
         found.append(f"concept={name}: this name is taken by avatar_exp itself; choose another")
     if not target.identifier.strip():
         found.append("identifier is empty: choose a word for the subject, such as minh")
@@ -79,6 +81,8 @@ def faults(config: DictConfig, target: "Target") -> list[str]:
         found += source_faults(config, source)
     if target.folder.resolve() in (source.resolve(), *source.resolve().parents):
         found.append(f"{target.folder} holds the photos themselves, which are never changed: say out=ANOTHER_FOLDER")
+    elif taken:  # whatever lies in its folder is not in the way of the name to be chosen
+        pass
     elif target.foreign:
         there = " and ".join(map(str, target.foreign))
         found.append(f"{there}: not as prepare wrote it, and would be lost; move it away, or say out=ANOTHER_FOLDER")
@@ -89,11 +93,12 @@ def faults(config: DictConfig, target: "Target") -> list[str]:
 
 def source_faults(config: DictConfig, source: Path) -> list[str]:
     """What is wrong with the folder of photos, and with what is said of single files."""
-    from avatar_exp.data.album import files_of
+    from avatar_exp.data.album import files_of, left_out
     from avatar_exp.data.boxes import BOXES, read_boxes
 
-    names = {file.name for file in files_of(source)}
-    if not names:
+    photos = files_of(source)
+    names = {file.name for file in (*photos, *left_out(source))}
+    if not photos:
         return [f"source={config.source}: no photo is there (folders within it are not looked into)"]
     said = {"keep": listed(config.keep), "drop": listed(config.drop)}
     try:
@@ -101,9 +106,19 @@ def source_faults(config: DictConfig, source: Path) -> list[str]:
     except UserError as error:
         return [str(error)]
     found = [
-        f"{key}: {one}: no such file in {source}" for key, ones in said.items() for one in ones if one not in names
+        f"{key}: {one}: no such file in {source}{meant(one, names)}"
+        for key, ones in said.items()
+        for one in ones
+        if one not in names
     ]
     return found + [f"{one}: both in keep and in drop" for one in said["keep"] if one in said["drop"]]
+
+
+def meant(name: str, names: Collection[str]) -> str:
+    """The file that is there and was meant, in words that follow; nothing if none is like it."""
+    folded = {one.casefold(): one for one in names}
+    near = get_close_matches(name.casefold(), folded, 1, cutoff=0.85)
+    return f"; did you mean {folded[near[0]]}?" if near else ""
 
 
 def listed(value: Any) -> list[str]:
@@ -119,7 +134,7 @@ def looked_at(config: DictConfig) -> tuple[list["Entry"], list[str]]:
     from avatar_exp.data.boxes import BOXES, read_boxes
     from avatar_exp.data.concept import RECOMMENDED_PHOTOS
 
-    source, drop = Path(config.source).expanduser(), listed(config.drop)
+    source, drop = Path(config.source), listed(config.drop)
     files, boxes = [file for file in files_of(source) if file.name not in drop], read_boxes(source)
     missing = missing_detector() if config.faces else None
     find = config.faces and missing is None

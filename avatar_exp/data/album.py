@@ -6,14 +6,17 @@ from pathlib import Path
 
 from PIL import Image
 
-from avatar_exp.data.faces import Box, Face, find_faces, head_and_shoulders
+from avatar_exp.data.faces import Box, find_faces
+from avatar_exp.data.framing import cut_into, framed
 from avatar_exp.data.intake import Measures, Verdict, judge, measure
 from avatar_exp.data.listing import listed, no_file
-from avatar_exp.data.photos import SUFFIXES, UNREAD, UnreadableError, open_photo, square_of
+from avatar_exp.data.originals import stored
+from avatar_exp.data.photos import SUFFIXES, UNREAD, UnreadableError, format_of, open_photo, square_of
 from avatar_exp.errors import raise_all
 
 COMPANIONS = {".txt", ".csv", ".json", ".yaml", ".md"}  # captions, boxes and notes: no photos, and no mistake
 NO_FACE = (0, 0, 0, 0)  # in boxes.csv
+MOST = 0.7  # of the shorter side: of a smaller square the rest is background, and may be the same in two photos
 THUMBNAIL = 320  # pixels of the longer side
 
 
@@ -54,13 +57,31 @@ class BoxError(ValueError):
 
 
 def files_of(folder: Path) -> list[Path]:
-    """Every file that is there as a photo, or by mistake, and whatever else is named like a photo; sorted by name.
+    """Every photo, by what is in it, and whatever else is named like one; sorted by name.
 
     Raises:
         UserError: if the folder cannot be looked into.
     """
-    found = (file for file in listed(folder) if file.suffix.lower() not in COMPANIONS)
-    return [file for file in found if file.suffix.lower() in {*SUFFIXES, *UNREAD} or no_file(file) is None]
+    return [file for file in listed(folder) if named_like_a_photo(file) or (foreign(file) and format_of(file))]
+
+
+def left_out(folder: Path) -> list[Path]:
+    """The files that are neither photos nor belong to them: films, and what a phone writes of its edits; sorted.
+
+    Raises:
+        UserError: if the folder cannot be looked into.
+    """
+    return [file for file in listed(folder) if foreign(file) and not format_of(file)]
+
+
+def named_like_a_photo(file: Path) -> bool:
+    """Whether it is meant to be a photo, readable or not."""
+    return file.suffix.lower() in {*SUFFIXES, *UNREAD}
+
+
+def foreign(file: Path) -> bool:
+    """Whether it is a file that is named like nothing that photos come with."""
+    return not named_like_a_photo(file) and file.suffix.lower() not in COMPANIONS and no_file(file) is None
 
 
 def album(
@@ -83,6 +104,7 @@ def album(
         UserError: for boxes that are not in their pictures, or if faces are to be found without OpenCV 4.
     """
     seen: dict[str, Seen] = {}
+    named = {file.name: file for file in files}
     unread: dict[str, str] = {}
     wrong: list[str] = []
     for number, file in enumerate(files, 1):
@@ -94,10 +116,11 @@ def album(
             wrong.append(f"{file.name}: {error}")
         tick(number, len(files))
     raise_all("boxes.csv names places that are not there (left,top,right,bottom of the upright photo):", wrong)
-    verdicts = judge({name: one.measures for name, one in seen.items()}, wanted)
+    measures = {name: one.measures for name, one in seen.items()}
+    verdicts = judge(measures, wanted, lambda name: stored(named[name]))
     if any(one.faces for one in seen.values()):  # otherwise that is to be said once
         verdicts |= {
-            name: Verdict(None, one.warnings + about_faces(seen[name], name in boxes))
+            name: Verdict(None, one.warnings + about_faces(name, seen[name], name in boxes))
             for name, one in verdicts.items()
             if one.refused is None
         }
@@ -114,13 +137,16 @@ def read(file: Path) -> Image.Image:
     """
     suffix = file.suffix.lower()
     if suffix not in SUFFIXES:
-        known = UNREAD.get(suffix, f"{suffix or 'a file without a suffix'} is no format of photos")
-        raise UnreadableError(no_file(file) or known)
+        kind = format_of(file)
+        called = f"it is a picture ({kind}) and not called one; name it {file.stem}.{(kind or '').lower()}"
+        raise UnreadableError(no_file(file) or UNREAD.get(suffix, called))
     return open_photo(file)
 
 
 def look(image: Image.Image, wanted: int, find: bool, known: Box | None = None) -> Seen:
     """What is in an RGB picture, and the square to take: around the largest face, otherwise the largest, upper-centre.
+
+    Copies are found by the whole picture, for around a face that is found a little elsewhere the square is another.
 
     Args:
         wanted: pixels of the square's side: a smaller one is not enlarged, and a small face does not make it smaller.
@@ -131,12 +157,14 @@ def look(image: Image.Image, wanted: int, find: bool, known: Box | None = None) 
         UserError: if faces are to be found without OpenCV 4.
     """
     faces = faces_in(image, known, find)
-    square = head_and_shoulders(Face(faces[0]), *image.size, least=wanted) if faces else square_of(image.size)
+    square = framed(faces, *image.size, least=wanted) if faces else square_of(image.size)
     crop, side = image.crop(square), square[2] - square[0]
     if side > wanted:
         crop = crop.resize((wanted, wanted), Image.Resampling.LANCZOS)
     face = within(faces[0], square, crop.width) if faces else None
-    return Seen(image.size, square, faces, crop, face, measure(crop, side, face), thumbnail(image))
+    whole = image if side >= MOST * min(image.size) else None
+    measures = measure(crop, side, face, whole, image.width * image.height)
+    return Seen(image.size, square, faces, crop, face, measures, thumbnail(image))
 
 
 def faces_in(image: Image.Image, known: Box | None, find: bool) -> tuple[Box, ...] | None:
@@ -178,10 +206,14 @@ def thumbnail(image: Image.Image) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
 
 
-def about_faces(seen: Seen, known: bool) -> tuple[str, ...]:
+def about_faces(name: str, seen: Seen, known: bool) -> tuple[str, ...]:
     """What is to be said of the faces in a photo; nothing if it is ``known`` where the face is."""
     if known or seen.faces is None or len(seen.faces) == 1:
         return ()
     if not seen.faces:
         return ("no face found: the square is upper-centre",)
-    return (f"{len(seen.faces)} faces: the square is around the largest",)
+    said = f"{len(seen.faces)} faces: the square is around the largest"
+    if not cut_into(seen.square, seen.faces):
+        return (said,)
+    cure = f"leave the photo out (drop={name}), or say in boxes.csv where the subject's is"
+    return (f"{said}, and another face is inside it: {cure}",)

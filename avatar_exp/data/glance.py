@@ -6,9 +6,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from avatar_exp.data.intake import SIDE, Measures, judge, measure
+from avatar_exp.data.intake import SIDE, Measures, Verdict, judge, measure
 from avatar_exp.data.listing import NOT_THERE, no_file
+from avatar_exp.data.originals import stored
 from avatar_exp.data.photos import UnreadableError, crop_square, formats, open_photo
+from avatar_exp.data.settled import settled
 
 
 def unreadable(files: Iterable[Path], measured: bool = True) -> list[str]:
@@ -30,15 +32,19 @@ def unreadable(files: Iterable[Path], measured: bool = True) -> list[str]:
 
 
 def remarks(photos: Sequence[Path], wanted: int) -> dict[str, str]:
-    """What is to be said of the photos of a subject, by file name.
+    """What is to be said of the photos of a subject, by file name; of those that ``prepare`` wrote, what it said.
 
     Args:
+        photos: files of one folder.
         wanted: pixels of a side that are trained on.
 
     Raises:
         UnreadableError: if one cannot be read.
     """
-    verdicts = judge({photo.name: glance(photo) for photo in photos}, wanted)
+    known, files = settled(photos, wanted), {photo.name: photo for photo in photos}
+    measures = {name: glance(photo) for name, photo in files.items()} if len(known) < len(files) else {}
+    verdicts = judge(measures, wanted, lambda name: stored(files[name]), known)
+    verdicts |= {name: Verdict(None, warnings) for name, warnings in known.items()}
     said = {name: [*([one.refused] if one.refused else []), *one.warnings] for name, one in verdicts.items()}
     return {name: "; ".join(all_of) for name, all_of in said.items() if all_of}
 
@@ -60,5 +66,6 @@ def glance(file: Path) -> Measures:
 def _glance(file: Path, *state: int) -> Measures:
     image = open_photo(file, least=SIDE)
     with Image.open(file, formats=formats()) as header:
-        side = min(header.size)
-    return measure(crop_square(image, min(image.size)), side)
+        size = header.size
+    square = crop_square(image, min(image.size))
+    return measure(square, min(size), whole=image, pixels=size[0] * size[1])

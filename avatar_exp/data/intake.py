@@ -5,14 +5,16 @@ as a copy; that it differs from the others is a warning. The limits were found o
 darkened by known amounts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from avatar_exp.data.alike import ALIKE, likeness, thumb
 from avatar_exp.data.faces import Box, Face, head
+from avatar_exp.data.originals import Stored, nearer, original
 
 Levels = NDArray[np.float64]  # [H, W] grey, 0 to 255
 
@@ -20,10 +22,10 @@ SIDE = 256  # pixels that every square is measured at: what is blurred in a smal
 TILES = 4  # a side: sharpness is that of the sharpest of 16 parts, for a blurred background is no fault
 BLURRED = 100.0  # sharp photos had 1700 to 32000; blurred by 3 pixels of 512 (standard deviation), 50 to 1000
 BLACK, WHITE = 60, 200  # grey levels: 95 % of the picture are darker, or brighter
-COPY_BITS = 8  # of 64: saving, scaling and brightening change up to 5; two photos of one person differ in 14 or more
 UNUSUAL = 3.5  # modified z-score, as its authors recommend
 LEAST_SPREAD = {"sharpness": 0.4, "light": 12.0}  # octaves and levels: what differs less than 5 times that is alike
 FEWEST = 5  # photos that one can be compared with
+SHARPER = 1.2  # times; less is no difference: the blocks of a JPEG that was saved once more are edges, too
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,12 @@ class Measures:
     """One square in numbers."""
 
     side: int  # pixels in the file
+    pixels: int  # of the whole photo
     sharpness: float  # see ``sharpness``
     light: float  # mean grey level, 0 to 255
     darkest: float  # 5th percentile
     brightest: float  # 95th
-    pattern: int  # 64 bits, see ``difference_hash``
+    thumb: bytes  # what it is compared with others by, see ``alike.thumb``
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,20 @@ class Verdict:
     warnings: tuple[str, ...] = ()
 
 
-def measure(square: Image.Image, side: int, face: Box | None = None) -> Measures:
+def measure(
+    square: Image.Image,
+    side: int,
+    face: Box | None = None,
+    whole: Image.Image | None = None,
+    pixels: int | None = None,
+) -> Measures:
     """The numbers of a square RGB picture; sharpness and light are those of the head, where a face is known.
 
     Args:
         side: pixels that the square has in the file; here it may have fewer.
         face: in pixels of ``square``.
+        whole: what is compared to find copies, if it is not the square.
+        pixels: of the whole photo, if it is more than the square.
     """
     grey = square.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     levels = np.asarray(grey, dtype=np.float64)
@@ -59,7 +70,8 @@ def measure(square: Image.Image, side: int, face: Box | None = None) -> Measures
         left, top, right, bottom = (round(edge * SIDE / square.width) for edge in head(Face(face), *square.size))
         levels = levels[top:bottom, left:right] if right - left >= SIDE // 8 else levels  # of a speck nothing is known
     darkest, brightest = (float(level) for level in np.percentile(levels, (5, 95)))
-    return Measures(side, sharpness(levels), float(levels.mean()), darkest, brightest, difference_hash(grey))
+    light, small = float(levels.mean()), thumb(whole or square)
+    return Measures(side, pixels or side**2, sharpness(levels), light, darkest, brightest, small)
 
 
 def sharpness(levels: Levels) -> float:
@@ -75,20 +87,6 @@ def sharpness(levels: Levels) -> float:
     return max(float(part.var()) for part in parts)
 
 
-def difference_hash(picture: Image.Image) -> int:
-    """64 bits: whether it gets brighter from each of 8 rows of 9 spots to the next at its right.
-
-    The dHash of Krawetz, "Kind of like that" (hackerfactor.com, 2013).
-    """
-    spots = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
-    return int("".join("1" if brighter else "0" for brighter in (spots[:, 1:] > spots[:, :-1]).flat), 2)
-
-
-def distance(one: int, other: int) -> int:
-    """How many bits of two hashes differ."""
-    return (one ^ other).bit_count()
-
-
 def unusual(values: Sequence[float], least_spread: float) -> list[float]:
     """How far each value is from the median, in modified z-scores: 0.6745 (x - median) / MAD.
 
@@ -100,21 +98,33 @@ def unusual(values: Sequence[float], least_spread: float) -> list[float]:
     return [0.6745 * (value - middle) / spread for value in values]
 
 
-def judge(photos: Mapping[str, Measures], wanted: int) -> dict[str, Verdict]:
+def judge(
+    photos: Mapping[str, Measures],
+    wanted: int,
+    stored: Callable[[str], Stored] = Stored,
+    settled: Collection[str] = (),
+) -> dict[str, Verdict]:
     """A verdict on each photo, by its name.
 
     Args:
-        photos: of two that are nearly the same the larger stays, or the sharper.
+        photos: of two that are nearly the same the larger stays, or the sharper, or what seems the original.
         wanted: pixels of a side that training is going to see.
+        stored: how the photo of a name is stored.
+        settled: names of photos that stay, whatever they are nearly the same as.
     """
     refused = {name: reason for name, one in photos.items() if (reason := useless(one, wanted))}
-    refused |= copies({name: one for name, one in photos.items() if name not in refused})
+    refused |= copies({name: one for name, one in photos.items() if name not in refused}, stored, settled)
     sound = {name: one for name, one in photos.items() if name not in refused}
     others = compared(sound)
     for name, one in sound.items():
         if one.side < wanted:
-            others[name] = (f"{one.side} pixels a side, less than {wanted}", *others.get(name, ()))
+            others[name] = (small(one.side, wanted), *others.get(name, ()))
     return {name: Verdict(refused.get(name), others.get(name, ())) for name in photos}
+
+
+def small(side: int, wanted: int) -> str:
+    """What is said of a photo that is smaller than wanted."""
+    return f"{side} pixels a side, less than {wanted}"
 
 
 def useless(photo: Measures, wanted: int) -> str | None:
@@ -130,28 +140,36 @@ def useless(photo: Measures, wanted: int) -> str | None:
     return None
 
 
-def copies(photos: Mapping[str, Measures]) -> dict[str, str]:
-    """The photos that are nearly the same as a larger one, or a sharper one of that size, and as which."""
-    kept: list[str] = []
-    found = {}
-    for name in sorted(photos, key=lambda one: (-photos[one].side, -photos[one].sharpness)):
-        same = [one for one in kept if distance(photos[one].pattern, photos[name].pattern) <= COPY_BITS]
-        if same:
-            found[name] = f"nearly the same as {same[0]}, which is larger or sharper"
-        else:
-            kept.append(name)
+def copies(
+    photos: Mapping[str, Measures], stored: Callable[[str], Stored] = Stored, settled: Collection[str] = ()
+) -> dict[str, str]:
+    """The photos that are nearly the same as another that stays, and why that one does; for the rest see ``judge``."""
+    alike = likeness([one.thumb for one in photos.values()])
+    number = {name: k for k, name in enumerate(photos)}
+    waiting = sorted(photos, key=lambda one: (one not in settled, -photos[one].pixels, -photos[one].sharpness))
+    found: dict[str, str] = {}
+    while waiting:
+        kept = waiting[0]
+        if kept not in settled:
+            equal = [one for one in waiting[1:] if better(photos[kept], photos[one]) is None]
+            near = [one for one in equal if alike[:, number[kept], number[one]].max() >= ALIKE]
+            kept = original(stored(one) for one in (kept, *near)).name if near else kept
+        waiting.remove(kept)
+        for name in [one for one in waiting if one not in settled]:
+            same, mirrored = alike[:, number[kept], number[name]]
+            if max(same, mirrored) >= ALIKE:
+                why = better(photos[kept], photos[name]) or nearer(stored(kept), stored(name))
+                said = f"nearly the same as {kept}, {why or 'of which one is enough'}"
+                found[name] = f"mirrored, {said}" if mirrored > same else said
+                waiting.remove(name)
     return found
 
 
-def families(patterns: Sequence[int]) -> list[int]:
-    """For each hash the index of the first one that it is nearly the same as, itself or by way of others."""
-    first = list(range(len(patterns)))
-    for number, one in enumerate(patterns):
-        near = {first[k] for k in range(number) if distance(patterns[k], one) <= COPY_BITS}
-        if near:
-            joined = {number, *near}
-            first = [min(near) if family in joined else family for family in first]
-    return first
+def better(one: Measures, other: Measures) -> str | None:
+    """Why ``one`` is the better of two that are nearly the same; None if it is not, or hardly so."""
+    if one.pixels != other.pixels:
+        return "which is larger" if one.pixels > other.pixels else None
+    return "which is sharper" if one.sharpness > SHARPER * other.sharpness else None
 
 
 def compared(photos: Mapping[str, Measures]) -> dict[str, tuple[str, ...]]:

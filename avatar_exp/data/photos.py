@@ -78,6 +78,15 @@ def formats() -> tuple[str, ...]:
     return tuple(kind for kind in FORMATS if kind in Image.OPEN)
 
 
+def format_of(path: Path) -> str | None:
+    """In what format a picture is stored, by Pillow's name; None if a file is no picture, as far as its start tells."""
+    try:
+        with Image.open(path, formats=formats()) as file:
+            return file.format
+    except Exception:  # of a broken file a reader makes anything
+        return None
+
+
 def open_photo(path: Path, least: int | None = None) -> Image.Image:
     """The whole picture, upright, as 8-bit sRGB (see ``colour.to_srgb``); of an animation the first frame.
 

@@ -1,5 +1,6 @@
 """The folder that ``prepare`` leaves, and the concept file that names it: written whole or not at all."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -12,17 +13,20 @@ import yaml
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from avatar_exp.data.album import NO_FACE, Entry
+from avatar_exp.data.album import NO_FACE, Entry, left_out
 from avatar_exp.data.boxes import BOXES
 from avatar_exp.data.concept import caption_file
 from avatar_exp.data.drawn import DRAWN_BY, looks_drawn
 from avatar_exp.data.listing import is_litter
+from avatar_exp.data.settled import INTAKE, WRITTEN_BY
+from avatar_exp.errors import counted, raise_all
 from avatar_exp.run_folder import read_json, safe_name, write_atomically, write_json
 from avatar_exp.store import file_hash
 
-INTAKE = "intake.json"
+log = logging.getLogger("avatar_exp")
+
 SHEET = Path("intake") / "contact_sheet.png"  # in a folder of its own: a picture beside the photos would be trained on
-SCHEMA_VERSION, WRITTEN_BY = 1, "avatar_exp.prepare"
+SCHEMA_VERSION = 1
 FIRST_LINE = "# Written by prepare. Any other key of a concept may be added."
 
 
@@ -78,12 +82,19 @@ def write(target: Target, entries: Sequence[Entry], sheet: Image.Image, about: M
     Args:
         sheet: the contact sheet.
         about: more to be told by intake.json.
+
+    Raises:
+        UserError: if a caption cannot be read; nothing is written then.
     """
+    raise_all("captions of photos that are taken:", caption_faults(entries))
+    others = [file.name for file in left_out(entries[0].file.parent) if file.name not in about.get("dropped", ())]
+    if others:
+        log.info("%s left out, being no photos: %s", counted(len(others), "file"), ", ".join(others))
     parent = target.folder.parent
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=parent, prefix=f".{target.folder.name}.") as scratch:
         new, old = Path(scratch) / "new", Path(scratch) / "old"
-        fill(new, entries, sheet, about)
+        fill(new, entries, sheet, {**about, "left_out": others})
         if target.folder.exists():
             os.replace(target.folder, old)
         try:
@@ -94,6 +105,17 @@ def write(target: Target, entries: Sequence[Entry], sheet: Image.Image, about: M
             if old.exists():
                 os.replace(old, target.folder)
             raise
+
+
+def caption_faults(entries: Sequence[Entry]) -> list[str]:
+    """A line for each caption of a taken photo that ``train`` could not read."""
+    found = []
+    for file in (caption_file(entry.file) for entry in entries if entry.taken):
+        try:
+            _ = file and file.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            found.append(f"{file}: cannot be read as UTF-8 text ({error})")
+    return found
 
 
 def fill(folder: Path, entries: Sequence[Entry], sheet: Image.Image, about: Mapping[str, Any]) -> None:
@@ -154,6 +176,5 @@ def told(entry: Entry, name: str | None) -> dict[str, Any]:
         "size": list(seen.size),
         "square": list(seen.square),
         "faces": None if seen.faces is None else [list(box) for box in seen.faces],
-        **{key: round(value, 1) for key, value in measures.items() if key != "pattern"},
-        "pattern": f"{seen.measures.pattern:016x}",
+        **{key: round(measures[key], 1) for key in ("side", "sharpness", "light", "darkest", "brightest")},
     }

@@ -3,6 +3,7 @@
 One class for each option of the config group ``prior``; ``weight`` is lambda in their eq. 2.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 from avatar_exp.data.concept import Concept
 from avatar_exp.data.photos import photo_files
 from avatar_exp.diffusion.draws import seed_of
-from avatar_exp.errors import UserError
+from avatar_exp.errors import UserError, counted
+
+log = logging.getLogger("avatar_exp")
 
 # (prompt, seeds, sampler settings) -> the files of the base's pictures, one a seed. The sampler is passed in.
 DrawPictures = Callable[[str, Sequence[int], Mapping[str, Any]], list[Path]]
@@ -48,14 +51,20 @@ class Folder:
     sampler: Mapping[str, Any] = field(default_factory=dict)  # unused: these pictures are not drawn
 
     def pictures(self, concept: Concept, seed: int, draw: DrawPictures) -> list[Path]:
-        """The files, sorted by name.
+        """The files, sorted by name; if not all are taken, that is said.
 
         Raises:
             UserError: if the concept names no folder.
         """
         if concept.class_data_dir is None:
             raise UserError("prior=folder needs concept.class_data_dir=DIR, a folder with pictures of the class")
-        return photo_files(Path(concept.class_data_dir))[: self.count]
+        files = photo_files(Path(concept.class_data_dir))
+        if self.count < len(files):
+            log.info(
+                "%s in %s, %d are taken, the first by name: prior.count=%d takes all",
+                counted(len(files), "picture"), concept.class_data_dir, self.count, len(files),
+            )  # fmt: skip
+        return files[: self.count]
 
 
 @dataclass(frozen=True)

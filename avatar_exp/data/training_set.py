@@ -8,10 +8,10 @@ from pathlib import Path
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from avatar_exp.data.alike import families
 from avatar_exp.data.boxes import NO_FACE, face_box
 from avatar_exp.data.concept import Concept
 from avatar_exp.data.glance import glance
-from avatar_exp.data.intake import families
 from avatar_exp.data.latents import Moments, moments, text_embedding
 from avatar_exp.data.photos import UnreadableError, crop_square, open_photo
 from avatar_exp.diffusion.draws import seed_of
@@ -53,7 +53,7 @@ def split(photos: Sequence[Path], holdout: int, seed: int) -> tuple[list[Path], 
 def _copies_last(photos: Sequence[Path]) -> list[Path]:
     """The same photos: first those without a copy, then each with its copies; otherwise in the order they came in."""
     try:
-        family = families([glance(photo).pattern for photo in photos])  # mostly known: they were checked before
+        family = families([glance(photo).thumb for photo in photos])  # mostly known: they were checked before
     except UnreadableError:
         return list(photos)
     size = Counter(family)

@@ -71,21 +71,6 @@ def nearest_photo(pictures: Tensor, photos: Tensor) -> tuple[Tensor, Tensor]:
     return found.values, found.indices
 
 
-def joined(near: Tensor) -> list[int]:
-    """M numbers: what is joined by steps from one to a near one has the same one.
-
-    Args:
-        near: [M, M], symmetric: which are near each other.
-    """
-    groups = list(range(len(near)))
-    for i in range(len(near)):
-        for j in range(i):
-            if near[i, j] and groups[i] != groups[j]:
-                old, new = groups[i], groups[j]
-                groups = [new if group == old else group for group in groups]
-    return groups
-
-
 def leave_one_out(photos: Tensor, groups: Sequence[int]) -> Tensor:
     """[M]: the mean cosine of each photo to those of other groups: what a faultless picture of the subject would have.
 

@@ -9,10 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from avatar_exp.data.intake import COPY_BITS, difference_hash, distance
+from avatar_exp.data.alike import families, thumb
 from avatar_exp.errors import UserError
 from avatar_exp.scoring.embedders import Embedder, name_of
-from avatar_exp.scoring.functional import joined
 from avatar_exp.scoring.layout import in_common, thumbnails
 from avatar_exp.scoring.of_faces import OfFaces
 from avatar_exp.scoring.reference import ClipReference, IdentityReference, Pictures
@@ -71,7 +70,7 @@ class Scorer:
             class_before: the base's counterparts of the class pictures to be scored, if they are not in ``base``.
         """
         compared_with, trained_on = (held_out, photos) if held_out else (photos, ())
-        groups = groups_of_copies(photos)
+        groups = families([thumb(photo) for photo in photos])
 
         def features(embedder: Embedder | OfFaces) -> dict[str, Any]:
             learnt = embedder(trained_on) if trained_on else None
@@ -113,12 +112,6 @@ class Scorer:
 
     def _seen(self, drawn: Drawn) -> Seen:
         return Seen(*(seen_by(embedder, drawn) if embedder else None for embedder in (self.identity, self.clip)))
-
-
-def groups_of_copies(photos: Sequence[Image.Image]) -> list[int]:
-    """For each photo the number of its group: what saving, scaling and brightening make of a photo is a copy of it."""
-    hashes = [difference_hash(photo) for photo in photos]
-    return joined(torch.tensor([[distance(one, other) <= COPY_BITS for other in hashes] for one in hashes]))
 
 
 def seen_by(embedder: Embedder | OfFaces, drawn: Drawn) -> Pictures:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from avatar_exp.data.album import (
     NO_FACE,
@@ -16,6 +16,7 @@ from avatar_exp.data.album import (
     apart,
     faces_in,
     files_of,
+    left_out,
     look,
     thumbnail,
     within,
@@ -48,7 +49,22 @@ def test_every_file_is_there_but_what_belongs_to_photos_and_what_is_hidden(tmp_p
     for name in ("b.jpg", "a.png", "film.mov", "letter.docx", "no_suffix", "a.txt", "boxes.csv", "notes.md", ".hidden"):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "folder").mkdir()
-    assert [file.name for file in files_of(tmp_path)] == ["a.png", "b.jpg", "film.mov", "letter.docx", "no_suffix"]
+    assert [file.name for file in files_of(tmp_path)] == ["a.png", "b.jpg"]
+    assert [file.name for file in left_out(tmp_path)] == ["film.mov", "letter.docx", "no_suffix"]
+
+
+def test_a_picture_that_is_not_called_one_is_told_from_what_is_none(tmp_path):
+    portrait(100).save(tmp_path / "IMG_0001", "JPEG")
+    portrait(100).save(tmp_path / "a.bak", "PNG")
+    (tmp_path / "IMG_0001.AAE").write_text("<plist/>")
+    (tmp_path / "IMG_0001.MOV").write_bytes(b"\0\0\0\x14ftypqt  a film")
+    (tmp_path / "raw.DNG").write_bytes(b"raw")
+    assert [file.name for file in left_out(tmp_path)] == ["IMG_0001.AAE", "IMG_0001.MOV"]
+    assert {name: reason for name, (reason, _) in said(album(files_of(tmp_path), 64, {})).items()} == {
+        "IMG_0001": "cannot be read: it is a picture (JPEG) and not called one; name it IMG_0001.jpeg",
+        "a.bak": "cannot be read: it is a picture (PNG) and not called one; name it a.png",
+        "raw.DNG": "cannot be read: raw; export it as JPEG or PNG",
+    }
 
 
 def test_the_square_is_around_the_face():
@@ -116,6 +132,23 @@ def test_a_box_that_is_not_in_the_picture_is_refused(box):
         faces_in(coordinates((200, 150)), box, find=False)
 
 
+def test_another_face_is_left_out_of_the_square_or_it_is_said(tmp_path):
+    beside = Image.new("RGB", (1100, 800), (90, 110, 120))
+    beside.paste(portrait(375), (0, 200))
+    beside.paste(portrait(725), (375, 40))
+    (entry,) = album(folder_of(tmp_path, a=beside), 512, {})
+    first, other = entry.seen.faces
+    assert first[0] > 375 > other[2] - 5
+    assert entry.seen.square[0] >= other[2]
+    assert entry.verdict.warnings == ("2 faces: the square is around the largest",)
+    (entry,) = album(files_of(tmp_path), 800, {})  # so large a square is wanted that the other is in it
+    assert entry.seen.square[0] < other[2]
+    assert entry.verdict.warnings == (
+        "2 faces: the square is around the largest, and another face is inside it: leave the photo out (drop=a.png), "
+        "or say in boxes.csv where the subject's is",
+    )
+
+
 def test_a_nose_is_no_second_face():
     faces = [(100, 100, 300, 300), (180, 190, 220, 230), (310, 100, 400, 190)]
     assert apart(faces) == [faces[0], faces[2]]
@@ -172,15 +205,13 @@ def test_where_no_photo_has_a_face_it_is_not_said_of_each(tmp_path):
 
 def test_files_that_cannot_be_read_have_their_reason(tmp_path):
     files = folder_of(tmp_path, a=portrait(400))
-    for name, content in {"b.jpg": b"text", "c.mov": b"film", "d": b"?", "e.nef": b"raw"}.items():
+    for name, content in {"b.jpg": b"text", "e.nef": b"raw"}.items():
         (tmp_path / name).write_bytes(content)
     entries = album(files_of(tmp_path), 256, {})
-    assert [entry.seen is None for entry in entries] == [False, True, True, True, True]
+    assert [entry.seen is None for entry in entries] == [False, True, True]
     assert [reason for reason, _ in said(entries).values()] == [
         None,
         "cannot be read: it is no picture, or its beginning is lost",
-        "cannot be read: .mov is no format of photos",
-        "cannot be read: a file without a suffix is no format of photos",
         "cannot be read: raw; export it as JPEG or PNG",
     ]
     assert files == [tmp_path / "a.png"]
@@ -219,7 +250,8 @@ def test_what_is_kept_is_taken_without_a_word_if_it_can_be_read(tmp_path):
 def test_the_head_is_measured_where_a_face_is_known(tmp_path):
     image = in_a_field((1200, 900), (500, 200), 500)
     (entry,) = album(folder_of(tmp_path, a=image), 256, {})
-    assert entry.seen.measures == measure(entry.seen.crop, entry.seen.measures.side, entry.seen.face)
+    one = entry.seen
+    assert one.measures == measure(one.crop, one.measures.side, one.face, image, 1200 * 900)
     assert entry.seen.measures.light != measure(entry.seen.crop, 1).light
 
 
@@ -234,3 +266,41 @@ def test_progress_is_told_and_every_wrong_box_is_named(tmp_path):
 def test_a_file_that_is_not_there_is_refused():
     (entry,) = album([Path("nowhere.png")], 64, {})
     assert entry.verdict.refused == "cannot be read: there is no such file"
+
+
+def test_of_a_photo_and_what_a_messenger_made_of_it_the_photo_stays(tmp_path):
+    """The blocks of a JPEG make the copy the sharper of the two."""
+    image = portrait(600)
+    image.save(tmp_path / "IMG_0001.jpg", quality=92)
+    image.save(tmp_path / "IMG_0001 (1).jpg", quality=70)
+    found = said(album(files_of(tmp_path), 512, {}, find=False))
+    assert {name: reason for name, (reason, _) in found.items()} == {
+        "IMG_0001.jpg": None,
+        "IMG_0001 (1).jpg": "nearly the same as IMG_0001.jpg, which has more bytes for each pixel",
+    }
+
+
+@pytest.mark.parametrize("find", [True, False])
+def test_a_frame_of_a_burst_and_a_mirrored_selfie_are_copies(tmp_path, find):
+    image = portrait(800).crop((100, 0, 700, 800))
+    image.save(tmp_path / "a.jpg", quality=92)
+    image.crop((36, 48, 564, 752)).save(tmp_path / "burst.jpg", quality=92)
+    ImageOps.mirror(image).resize((540, 720)).save(tmp_path / "selfie.jpg", quality=92)
+    found = said(album(files_of(tmp_path), 512, {}, find=find))
+    assert {name: reason for name, (reason, _) in found.items()} == {
+        "a.jpg": None,
+        "burst.jpg": "nearly the same as a.jpg, which is larger",
+        "selfie.jpg": "mirrored, nearly the same as a.jpg, which is larger",
+    }
+
+
+def test_in_one_place_two_small_people_are_two_photos(tmp_path):
+    """What is around them is the same, and not what is trained on."""
+    place = Image.effect_noise((40, 30), 90).resize((1600, 1200)).convert("RGB")
+    for number, (picture, _, _) in enumerate(world.album(91, 2, 300)):
+        photo = place.copy()
+        photo.paste(picture, (700, 400))
+        photo.save(tmp_path / f"{number}.png")
+    boxes = {f"{number}.png": (800, 500, 900, 600) for number in range(2)}
+    found = said(album(files_of(tmp_path), 128, boxes))
+    assert {reason for reason, _ in found.values()} == {None}

@@ -6,41 +6,45 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageFilter
 
+from avatar_exp.data.alike import ALIKE, THUMB, likeness
 from avatar_exp.data.intake import (
     BLACK,
     BLURRED,
-    COPY_BITS,
+    SHARPER,
     Measures,
-    difference_hash,
-    distance,
-    families,
     judge,
     measure,
     sharpness,
     unusual,
 )
+from avatar_exp.data.originals import Stored
 from avatar_exp.tiny import world
 
-GOOD = Measures(side=800, sharpness=3000.0, light=120.0, darkest=40.0, brightest=220.0, pattern=0)
+GOOD = Measures(800, pixels=800**2, sharpness=3000.0, light=120.0, darkest=40.0, brightest=220.0, thumb=b"")
 
 
 def portrait(number, size=256):
     return world.portrait(world.identity(number), world.scene(number, hat="none", style="photo"), size)
 
 
-def patterns(count):
-    """Hashes of which any two differ in half of their bits."""
-    dice = random.Random(0)
-    return [dice.getrandbits(64) for _ in range(count)]
+def thumbs(count):
+    """Pictures of which no two are alike."""
+    return [random.Random(number).randbytes(3 * THUMB**2) for number in range(count)]
+
+
+def near(thumb, share):
+    """The picture with another laid over it."""
+    other = np.frombuffer(random.Random(77).randbytes(len(thumb)), np.uint8)
+    return ((1 - share) * np.frombuffer(thumb, np.uint8) + share * other).astype(np.uint8).tobytes()
 
 
 def photos(**changed):
     """Nine good photos, and others that are as good but for what is said of them."""
-    made = {f"good{n}": replace(GOOD, pattern=pattern) for n, pattern in enumerate(patterns(9))}
-    more = zip(changed.items(), patterns(20)[10:], strict=False)
-    return made | {name: replace(GOOD, **{"pattern": pattern, **values}) for (name, values), pattern in more}
+    made = {f"good{n}": replace(GOOD, thumb=thumb) for n, thumb in enumerate(thumbs(9))}
+    more = zip(changed.items(), thumbs(20)[10:], strict=False)
+    return made | {name: replace(GOOD, **{"thumb": thumb, **values}) for (name, values), thumb in more}
 
 
 def test_sharpness_is_the_largest_variance_of_the_laplacian_of_a_sixteenth():
@@ -107,38 +111,6 @@ def test_light_is_told_in_grey_levels():
     grey = Image.fromarray(np.arange(256, dtype=np.uint8).repeat(256).reshape(256, 256))
     found = measure(grey.convert("RGB"), 256)
     assert (found.light, found.darkest, found.brightest) == pytest.approx((127.5, 12.75, 242.25), abs=1)
-
-
-def test_the_hash_is_whether_it_gets_brighter_to_the_right():
-    spots = np.random.default_rng(1).integers(0, 256, (8, 9), dtype=np.uint8)
-    wanted = 0
-    for y in range(8):
-        for x in range(8):
-            wanted = 2 * wanted + (spots[y, x + 1] > spots[y, x])
-    large = Image.fromarray(spots).resize((90, 80), Image.Resampling.NEAREST)
-    assert difference_hash(Image.fromarray(spots)) == difference_hash(large) == wanted
-
-
-def test_distance_counts_bits():
-    assert (distance(0b1011, 0b0010), distance(7, 7), distance(0, 2**64 - 1)) == (2, 0, 64)
-
-
-def changed_a_little(image, folder):
-    """What happens to a picture that is saved, scaled and brightened."""
-    image.save(folder / "a.jpg", quality=40)
-    yield Image.open(folder / "a.jpg").convert("RGB")
-    yield image.resize((200, 200), Image.Resampling.BILINEAR)
-    yield ImageEnhance.Brightness(image).enhance(0.8)
-    yield ImageEnhance.Contrast(image).enhance(0.8)
-
-
-def test_copies_are_near_and_two_photos_of_a_person_are_not(tmp_path):
-    for seed in (7, 91):
-        album = [picture for picture, _, _ in world.album(seed, 12, 256)]
-        hashes = [difference_hash(picture) for picture in album]
-        for picture, own in zip(album, hashes, strict=True):
-            assert max(distance(own, difference_hash(one)) for one in changed_a_little(picture, tmp_path)) <= COPY_BITS
-        assert min(distance(a, b) for n, a in enumerate(hashes) for b in hashes[:n]) > COPY_BITS + 2
 
 
 def test_how_unusual_a_value_is():
@@ -208,43 +180,75 @@ def test_useless_photos_are_no_measure_of_the_others():
     assert {verdicts[f"good{n}"].warnings for n in range(9)} == {()}
 
 
-def test_families_are_what_can_be_reached_by_small_steps():
-    """Chains of hashes that each differ from the next in up to COPY_BITS, against a walk along them."""
-    dice = random.Random(1)
-    for _ in range(30):
-        hashes = patterns(3)
-        for _ in range(9):
-            hashes.append(dice.choice(hashes) ^ sum(1 << bit for bit in dice.sample(range(64), dice.randint(0, 12))))
-        dice.shuffle(hashes)
-        near = {k: [n for n, one in enumerate(hashes) if distance(one, hashes[k]) <= COPY_BITS] for k in range(12)}
-        wanted = []
-        for k in range(12):
-            seen, waiting = {k}, [k]
-            while waiting:
-                found = [n for n in near[waiting.pop()] if n not in seen]
-                seen, waiting = seen | {*found}, waiting + found
-            wanted.append(min(seen))
-        assert families(hashes) == wanted
-    assert families([]) == []
+ONE = thumbs(1)[0]  # good0's
+
+
+def refused(made, **more):
+    return {name: one.refused for name, one in judge(made, 512, **more).items() if one.refused}
 
 
 def test_of_copies_the_larger_stays_and_of_equals_the_sharper():
-    near = {"small": 600, "large": 900, "sharp": 900, "also": 900}
-    made = photos(**{name: {"side": side, "pattern": 2**n - 1} for n, (name, side) in enumerate(near.items())})
-    made["sharp"] = replace(made["sharp"], sharpness=4000.0)
-    refused = {name: one.refused for name, one in judge(made, 512).items() if one.refused}
-    assert set(refused) == {"small", "large", "also"}
-    assert set(refused.values()) == {"nearly the same as sharp, which is larger or sharper"}
+    pixels = {"small": 600**2, "large": 900**2, "sharp": 900**2, "also": 900**2}
+    made = photos(**{name: {"pixels": one, "thumb": near(ONE, 0.1)} for name, one in pixels.items()})
+    made["sharp"] = replace(made["sharp"], sharpness=SHARPER * 3000 + 1)
+    assert refused(made) == {
+        "small": "nearly the same as sharp, which is larger",
+        "good0": "nearly the same as sharp, which is larger",
+        "large": "nearly the same as sharp, which is sharper",
+        "also": "nearly the same as sharp, which is sharper",
+    }
 
 
-@pytest.mark.parametrize(("bits", "copy"), [(COPY_BITS, True), (COPY_BITS + 1, False)])
-def test_how_near_a_copy_is(bits, copy):
-    pattern = patterns(1)[0] ^ (2**bits - 1)
-    assert (judge(photos(odd={"pattern": pattern}), 512)["odd"].refused is not None) is copy
+def how(**said):
+    """Stored as ``said`` of each name."""
+    return lambda name: Stored(name, **said.get(name, {"kind": "JPEG", "density": 1.0}))
+
+
+@pytest.mark.parametrize(
+    ("original", "copy", "why"),
+    [
+        ({"kind": "JPEG", "density": 1.5}, {"kind": "JPEG", "density": 0.9}, "which has more bytes for each pixel"),
+        ({"kind": "HEIF", "density": 0.5, "camera": True}, {"kind": "JPEG", "density": 1.0},
+         "which says what camera took it"),
+        ({"kind": "HEIF", "density": 0.5}, {"kind": "JPEG", "density": 1.0}, "of which one is enough"),
+        ({}, {}, "of which one is enough"),
+    ],
+)  # fmt: skip
+def test_blocks_of_jpeg_are_no_sharpness(original, copy, why):
+    """The copy is a little sharper, and the original is better stored."""
+    made = photos(odd={"thumb": near(ONE, 0.05), "sharpness": 3000.0}, more={})
+    made["good0"] = replace(made["good0"], sharpness=2800.0)
+    told = refused(made, stored=how(good0=original, odd=copy))
+    wanted = {"good0": "odd"} if why.startswith("of which") else {"odd": "good0"}
+    assert told == {gone: f"nearly the same as {stays}, {why}" for gone, stays in wanted.items()}
+    made["odd"] = replace(made["odd"], sharpness=2800 * SHARPER + 1)
+    assert refused(made, stored=how(good0=original, odd=copy)) == {"good0": "nearly the same as odd, which is sharper"}
+
+
+def test_how_near_a_copy_is():
+    found = set()
+    for share in np.linspace(0.1, 0.6, 21):
+        thumb = near(ONE, share)
+        alike = bool(likeness([ONE, thumb])[:, 0, 1].max() >= ALIKE)
+        found.add(alike)
+        assert bool(refused(photos(odd={"thumb": thumb}))) is alike
+    assert found == {True, False}
+
+
+def test_a_mirrored_copy_is_said_to_be_one():
+    thumb = np.frombuffer(ONE, np.uint8).reshape(THUMB, THUMB, 3)[:, ::-1].tobytes()
+    made = photos(odd={"thumb": thumb, "pixels": 600**2})
+    assert refused(made) == {"odd": "mirrored, nearly the same as good0, which is larger"}
+
+
+def test_what_is_settled_stays_and_the_better_one_is_its_copy():
+    made = photos(odd={"thumb": near(ONE, 0.1), "pixels": 600**2}, too={"thumb": near(ONE, 0.12), "pixels": 600**2})
+    assert set(refused(made)) == {"odd", "too"}
+    assert refused(made, settled={"odd", "too"}) == {"good0": "nearly the same as odd, of which one is enough"}
 
 
 def test_a_blurred_copy_is_refused_as_blurred_and_its_original_stays():
-    made = photos(odd={"sharpness": 20.0, "side": 2000, "pattern": patterns(1)[0]})
+    made = photos(odd={"sharpness": 20.0, "side": 2000, "pixels": 2000**2, "thumb": ONE})
     verdicts = judge(made, 512)
     assert verdicts["good0"].refused is None
     assert str(verdicts["odd"].refused).startswith("blurred")

@@ -1,5 +1,6 @@
 """The prepared folder: its names, its files, nothing in them but pixels; whole or not at all."""
 
+import io
 import json
 import struct
 from pathlib import Path
@@ -16,6 +17,7 @@ from avatar_exp.data.drawn import DRAWN_BY, looks_drawn
 from avatar_exp.data.intake import Verdict, measure
 from avatar_exp.data.photos import photo_files
 from avatar_exp.data.prepared import Target, names_of, write
+from avatar_exp.errors import UserError
 from avatar_exp.run_folder import read_json
 
 SHEET = Image.new("RGB", (40, 30), "white")
@@ -145,7 +147,40 @@ def test_the_intake_tells_of_every_file(tmp_path, source):
     assert (row["photo"], row["refused"], row["size"], row["square"]) == ("a.png", None, [200, 200], list(seen.square))
     assert (row["faces"], row["side"]) == ([[80, 60, 120, 100]], seen.measures.side)
     assert row["sharpness"] == pytest.approx(seen.measures.sharpness, abs=0.06)
-    assert int(row["pattern"], 16) == seen.measures.pattern
+    assert not {"thumb", "pattern", "pixels"} & set(row)
+    assert told["left_out"] == []
+
+
+def test_what_is_no_photo_is_one_line(tmp_path, source, caplog):
+    for name in ("IMG_1.AAE", "IMG_1.MOV", "letter.docx", "a.MOV", "b.AAE"):
+        (source / name).write_bytes(b"x")
+    caplog.set_level("INFO", "avatar_exp")
+    write(target(tmp_path), entries_of(source), SHEET, {"dropped": ["a.MOV"]})
+    told = read_json(tmp_path / "data" / "minh" / "intake.json")
+    assert told["left_out"] == ["IMG_1.AAE", "IMG_1.MOV", "b.AAE", "letter.docx"]
+    assert [row["file"] for row in told["photos"]] == ["a.JPG", "b.webp", "c.jpg", "Ảnh (1).png"]
+    assert caplog.messages == ["4 files left out, being no photos: IMG_1.AAE, IMG_1.MOV, b.AAE, letter.docx"]
+
+
+def test_captions_that_cannot_be_read_are_faults_and_nothing_is_written(tmp_path, source, monkeypatch):
+    """As for somebody whose file it is not; root may read everything, so opening this one is forbidden here."""
+    (source / "b.txt").write_bytes("ở biển".encode("utf-16"))
+    (source / "c.txt").write_bytes(b"\xff")  # of a file that is no photo
+    really = io.open
+
+    def forbidden(file, *args, **more):
+        if str(file).endswith("a.txt"):
+            raise PermissionError(13, "Permission denied", str(file))
+        return really(file, *args, **more)
+
+    entries = entries_of(source)
+    monkeypatch.setattr(io, "open", forbidden)
+    with pytest.raises(UserError) as error:
+        write(target(tmp_path), entries, SHEET, {})
+    _, first, second = str(error.value).splitlines()
+    assert first.startswith(f"  - {source}/a.txt: cannot be read as UTF-8 text ([Errno 13] Permission denied")
+    assert second.startswith(f"  - {source}/b.txt: cannot be read as UTF-8 text ('utf-8' codec can't decode")
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("identifier", ["minh", "Hoàng Anh", "'a': {b}", "007"])

@@ -59,6 +59,16 @@ def test_ones_own_pictures_are_the_first_by_name(tmp_path):
     assert len(Folder(count=50).pictures(mine, 0, never)) == 3
 
 
+@pytest.mark.parametrize(("count", "said"), [(2, True), (3, False), (50, False)])
+def test_that_not_all_of_ones_own_pictures_are_taken_is_said(tmp_path, caplog, count, said):
+    for number in range(3):
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{number}.png")
+    caplog.set_level("INFO", "avatar_exp")
+    Folder(count=count).pictures(Concept("minh", "photos", class_data_dir=str(tmp_path)), 0, never)
+    line = f"3 pictures in {tmp_path}, 2 are taken, the first by name: prior.count=3 takes all"
+    assert caplog.messages == ([line] if said else [])
+
+
 def test_ones_own_pictures_need_a_folder():
     with pytest.raises(UserError, match=r"concept\.class_data_dir=DIR"):
         Folder().pictures(CONCEPT, 0, never)

@@ -23,7 +23,6 @@ REFUSED = {
     "IMG_0015.jpg": "cannot be read: it is no picture, or its beginning is lost",
     "IMG_0016.jpg": "cannot be read: it is empty",
     "IMG_0017.jpg": "cannot be read: it is damaged: ",
-    "IMG_0018.mov": "cannot be read: .mov is no format of photos",
 }
 SAID = {
     "IMG_0008.jpg": "2 faces: the square is around the largest",

@@ -23,6 +23,7 @@ from avatar_exp.tiny import world
 from runs.command import SHORT, Commands, Result
 from runs.phone import PERSON, PLAIN, REFUSED, SAID, SCENES, portrait, write_phone_folder
 
+FILM = "IMG_0018.mov"
 SHORTEST = (*SHORT, "model=tiny", "max_steps=1", "sample_every=0", "logger=none")
 # The photos with nothing wrong: which portrait each is, and how near in decibels its format can come to it.
 WANTED = {
@@ -75,7 +76,7 @@ def few(tmp_path: Path) -> Path:
 def test_every_file_is_taken_or_refused_for_its_reason(phone: Path, done: Result) -> None:
     rows = rows_of(phone)
     assert set(rows) == {*REFUSED, *SAID, *PLAIN}
-    assert len(rows) == 20
+    assert len(rows) == 19
     for name, reason in REFUSED.items():
         assert rows[name]["refused"].startswith(reason), rows[name]["refused"]
         assert (rows[name]["photo"], rows[name]["warnings"]) == (None, [])
@@ -84,15 +85,17 @@ def test_every_file_is_taken_or_refused_for_its_reason(phone: Path, done: Result
         assert rows[name]["warnings"] == ([SAID[name]] if name in SAID else []), name
 
 
-def test_the_report_on_the_console_says_the_same(done: Result) -> None:
+def test_the_report_on_the_console_says_the_same(phone: Path, done: Result) -> None:
     lines = {line.split("  ")[0]: line for line in done.out.splitlines()}
     for name, reason in REFUSED.items():
         assert f"refused: {reason}" in lines[name]
     for name, warning in SAID.items():
         assert lines[name].endswith(warning)
+    assert f"1 file left out, being no photos: {FILM}" in done.out
+    assert json.loads((phone / "data" / "minh" / "intake.json").read_text())["left_out"] == [FILM]
     assert lines["IMG_0002.jpg"].split()[1:4] == ["600x800", "600", "1"]
     assert lines["IMG_0008.jpg"].split()[3] == "2"
-    assert "12 of 20 photos are taken" in done.out
+    assert "12 of 19 photos are taken" in done.out
     assert "recommended" not in done.out  # twelve are
     assert "python -m avatar_exp.train concept=minh" in done.out
 
@@ -169,7 +172,17 @@ def test_train_takes_it_from_there(commands: Commands, phone: Path, done: Result
     info = ended.run.info
     assert (info["status"], info["concept"], info["photo_count"]) == ("finished", ["minh"], 12)
     assert info["store_made"]["moments"] == 12 + 2  # and two prior pictures
-    assert info["intake"] == []
+    notes = {row["file"]: row["note"] for row in info["intake"]}  # nobody settled them; as large as is trained on
+    assert notes == {f"{Path(name).stem}.png": note for name, note in SAID.items() if name != "IMG_0010.jpg"}
+
+
+def test_train_is_silent_on_what_was_settled(commands: Commands, phone: Path, done: Result) -> None:
+    kept = f"keep=[{','.join(SAID)}]"
+    ended = commands("prepare", "concept=kim", "source=photos/minh", kept, cwd=phone)
+    assert ended.code == 0, ended.err
+    ended = commands("train", "concept=kim", *SHORTEST, cwd=phone)
+    assert ended.run.info["intake"] == []
+    assert "look at these photos again" not in ended.out
 
 
 def test_train_reads_whatever_prepare_reads_and_says_the_cheap_half(commands: Commands, phone: Path) -> None:

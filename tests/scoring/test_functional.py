@@ -8,7 +8,6 @@ import torch
 from avatar_exp.scoring.functional import (
     diversity,
     harmonic,
-    joined,
     leave_one_out,
     nearest_photo,
     prompt_similarity,
@@ -87,15 +86,6 @@ def test_the_nearest_photo_is_named():
     values, which = nearest_photo(photos[[3, 1]] * 2, photos)
     assert which.tolist() == [3, 1]
     assert values.tolist() == pytest.approx([1, 1])
-
-
-def test_what_is_near_is_joined_also_over_a_third():
-    angles = torch.tensor([0.0, 10.0, 20.0, 90.0, 95.0])
-    apart = (angles[:, None] - angles[None]).abs()
-    groups = joined(apart <= 12)
-    assert groups[0] == groups[1] == groups[2]
-    assert groups[3] == groups[4] != groups[0]
-    assert len(set(joined(apart < 0))) == 5
 
 
 def test_a_photo_is_compared_with_those_of_other_groups_only():
