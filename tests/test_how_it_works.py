@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from avatar_exp.data.concept import Concept
+
 DOCS = Path(__file__).parents[1] / "docs"
 TEXT = (DOCS / "how-it-works.md").read_text()
 
@@ -36,6 +38,12 @@ def test_the_functions_it_names_are_in_the_files_it_links_to():
     for names, file in re.findall(r"((?:`\w+`(?:, | and )?)+) in\s+\[[^\]]*\]\(\.\./([^)]+\.py)\)", TEXT):
         code = (DOCS.parent / file).read_text()
         assert all(f"def {name}(" in code for name in re.findall(r"`(\w+)`", names)), (names, file)
+
+
+def test_the_prompts_that_it_quotes_are_the_defaults():
+    concept = Concept("hoanganh", "data/hoanganh")
+    for prompt in (concept.instance_prompt, concept.class_prompt):
+        assert f'"{concept.fill(prompt)}"' in " ".join(TEXT.split())
 
 
 def test_the_picture_of_the_readme_has_photos_above_a_run_and_its_command_exists(finished):
