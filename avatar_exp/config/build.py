@@ -13,6 +13,7 @@ import torch
 from hydra.utils import get_object
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pytorch_lightning.callbacks import RichProgressBar
 
 from avatar_exp.config.again import flat
@@ -92,8 +93,7 @@ def concepts(config: DictConfig) -> list[Concept]:
         said = _values(said_of_all(config.concept, IN_THE_LIST))
         return [replace(one, **said) for one in read_concepts_list(Path(config.concepts_list))]
     if config.concepts:
-        schema, said = OmegaConf.structured(ConceptConfig), said_of_all(config.concept)
-        return [_concept(OmegaConf.merge(schema, _load(name), said)) for name in config.concepts]
+        return [_concept(_merged(name, said_of_all(config.concept))) for name in config.concepts]
     return [_concept(config.concept)]
 
 
@@ -103,6 +103,20 @@ def _load(name: str) -> Any:
         if file.is_file():
             return OmegaConf.load(file)
     raise UserError(f"concepts: no concept is called {name!r} (looked for data/conf/concept/{name}.yaml)")
+
+
+def _merged(name: str, said: Mapping[str, Any]) -> Any:
+    """The file of one of several concepts, and what is said of all.
+
+    Raises:
+        UserError: if the file has a key that no concept has, or a value that is none.
+    """
+    own = _load(name)
+    try:
+        return OmegaConf.merge(OmegaConf.structured(ConceptConfig), own, said)
+    except OmegaConfBaseException as error:
+        what = str(error).splitlines()[0]
+        raise UserError(f"concept/{name}: {error.full_key or 'it'}: {what}") from error
 
 
 def _concept(node: Any) -> Concept:

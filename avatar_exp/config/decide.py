@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from avatar_exp.config.base import BaseChoice, default_base
+from avatar_exp.config.experiments import chosen
 from avatar_exp.errors import UserError
 
 PRECISIONS = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
@@ -44,18 +45,13 @@ def check_torchvision() -> None:
         ) from error
 
 
-def named_model(overrides: Sequence[str]) -> bool:
-    """Whether the base, or an experiment that may choose one, was named."""
-    return any(one.partition("=")[0] in ("model", "experiment", "+experiment", "model.path") for one in overrides)
-
-
 def check_base(overrides: Sequence[str], launcher: str, cuda_works: bool) -> BaseChoice | None:
     """Why this base, if nobody named one; None if one was named.
 
     Raises:
         UserError: if a GPU stands unused, or if the run is launched on a machine that this one cannot look at.
     """
-    if named_model(overrides):
+    if chosen("model", overrides) or any(one.startswith("model.path=") for one in overrides):
         return None
     choice = default_base()
     if launcher.startswith("submitit_slurm"):

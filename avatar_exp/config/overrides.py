@@ -5,6 +5,7 @@ or a prompt means itself. So the value of a free-text key is quoted before Hydra
 when the grammar refuses it as it stands.
 """
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -75,6 +76,8 @@ def readable(override: str, multirun: bool = False) -> str:
     key, equals, value = override.partition("=")
     if not equals or key.startswith(("-", "~")):
         return override
+    if multirun and key.lstrip("+") in groups() and re.fullmatch(r"[\w.-]+(\s*,\s*[\w.-]+)+", value):
+        return f"{key}={','.join(quote(one) if _is_number(one) else one for one in re.split(r'[, ]+', value))}"
     free = key.lstrip("+") in FREE_TEXT and not multirun
     value = home_typed(key, value, several=multirun or key.lstrip("+") not in FREE_TEXT)
     free = free and value != "null" and _unquoted(value) is None

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from avatar_exp.config.overrides import value_of
+from avatar_exp.config.overrides import typed, value_of
 from avatar_exp.config.schema import ConceptConfig
 from avatar_exp.errors import raise_all
 
@@ -46,4 +47,20 @@ def check_several(overrides: Sequence[str]) -> None:
             "the JSON says it" if "concepts_list" in named else "the file of each says it, data/conf/concept/NAME.yaml"
         )
         found.append(f"concept.{key}: with {named[0]} each subject has its own; {where}")
+    found += [_as_in_the_schema(one) for one in overrides if "concepts" in named and not _told(one)]
     raise_all("several concepts are named, and what is typed of one cannot hold for each:", found)
+
+
+def _told(override: str) -> bool:
+    """Whether an override of a concept's shared key can be told from what nobody said, which stands in the config."""
+    key = override.partition("=")[0].lstrip("+").removeprefix("concept.")
+    schema = OmegaConf.structured(ConceptConfig)
+    if key not in SHARED or f"concept.{key}=" not in override:
+        return True
+    return bool(OverridesParser.create().parse_override(override).value() != schema[key])
+
+
+def _as_in_the_schema(override: str) -> str:
+    return (
+        f"{typed(override)}: this is what a concept has whose file says nothing; take the key out of the others' files"
+    )

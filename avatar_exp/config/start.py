@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from avatar_exp.config.base import default_base, default_optimizer
 from avatar_exp.config.conf import SCHEMAS, conf_dir
+from avatar_exp.config.experiments import chosen
 from avatar_exp.config.explain import explain, keys_of_command
 from avatar_exp.config.flags import check_form
 from avatar_exp.config.folders import forget, fresh_folder, subject_folder, take_back
@@ -79,7 +80,7 @@ def _command_line(command: str, arguments: Sequence[str]) -> list[str]:
     multirun = any(one in ("-m", "--multirun") for one in arguments)
     overrides = [readable(one, multirun) for one in arguments]
     keys = {one.partition("=")[0] for one in overrides}
-    if "model.path" in keys and not keys & {"model", "experiment"}:
+    if "model.path" in keys and not chosen("model", overrides):
         overrides.append("model=sd15")  # tiny's learning rate and run length are not those of another base
     if keys & {"concepts", "concepts_list"} and "concept" not in keys:
         overrides.append("concept=listed")
@@ -201,6 +202,5 @@ def _run(job: Job, config: DictConfig, failed: list[tuple[Origin, Exception | st
 
 def _if_not_typed(group: str, context: Any) -> str | None:
     """The choice of a config group that a resolver made for this machine; None if it was typed, or does not exist."""
-    named = {one.partition("=")[0] for one in context.overrides.task}
     choice = context.runtime.choices.get(group)
-    return None if choice is None or named & {group, "experiment"} else str(choice)
+    return None if choice is None or chosen(group, context.overrides.task) else str(choice)

@@ -107,7 +107,7 @@ def parts_of_file(file: Path, like: str) -> tuple[dict[str, Any], dict[str, str]
     assumed = rest["scheduler"].config.prediction_type
     if predicted not in (None, assumed):
         log.info("%s says prediction_type=%s, which is taken in place of %s of %s", file, predicted, assumed, like)
-        rest["scheduler"].register_to_config(prediction_type=predicted)
+        rest["scheduler"] = DDIMScheduler.from_config(rest["scheduler"].config, prediction_type=predicted)
         hashes["scheduler"] = content_key({"like": hashes["scheduler"], "prediction_type": predicted})
     return parts | rest, hashes
 

@@ -158,3 +158,11 @@ def test_the_last_value_of_a_key_counts():
     assert value_of("resume", ["resume=a", "lr=1", "resume='b c'"]) == "b c"
     assert value_of("resume", ["resume=a", "resume=null"]) is None
     assert value_of("resume", ["repeat=a", "resume_not=b"]) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "jobs"), [("ana,2024", ["ana", '"2024"']), ("1e3, true", ['"1e3"', '"true"']), ("a,b", ["a", "b"])]
+)
+def test_a_concept_of_a_sweep_may_be_called_by_a_number(asked, jobs):
+    override = parsed(readable(f"concept={asked}", multirun=True))
+    assert list(override.sweep_string_iterator()) == jobs

@@ -62,6 +62,24 @@ def test_what_is_typed_holds_for_each_above_recipe_and_file():
         assert (one.sample_prompts, one.captions) == (("{subject}",), False)
 
 
+def test_what_no_file_need_say_is_not_passed_over_in_silence():
+    typed = ("concept.instance_prompt=photo of {subject}", "concept.captions=true", "concept.sample_prompts=null")
+    with pytest.raises(UserError) as error:
+        check_several([readable(one) for one in ("concepts=[lan,minh]", *typed)])
+    lines = str(error.value).splitlines()[1:]
+    assert [line.removeprefix("  - ").partition(": ")[0] for line in lines] == [*typed]
+    check_several([readable(one) for one in ("concepts_list=x", *typed[1:])])  # no object of a list says otherwise
+    check_several([readable(one) for one in ("concept=lan", *typed)])
+
+
+@pytest.mark.parametrize("line", ["class_noun: [a]", "lr: 3"])
+def test_a_file_with_a_fault_is_named(line, tmp_path):
+    with (tmp_path / "data" / "conf" / "concept" / "minh.yaml").open("a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(UserError, match=r"^concept/minh: (lr|class_noun): "):
+        named()
+
+
 def test_a_list_of_concepts_has_prompts_of_its_own():
     for one in named("experiment=viblo", "concepts_list=list.json"):
         assert one.instance_prompt in ("lan woman", "hoa woman")

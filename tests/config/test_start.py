@@ -109,6 +109,15 @@ def test_several_concepts_stand_in_for_one(tmp_path, monkeypatch):
     assert _command_line("train", ["concept=x", "concepts=[a,b]"]) == ["concept=x", "concepts=[a,b]"]
 
 
+def test_another_base_has_its_own_learning_rate_unless_it_is_told_whose(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for more in ([], ["experiment=low_vram"]):
+        typed = ["concept=a", "model.path=DIR", *more]
+        assert [*_command_line("train", typed)] == [*map(readable, typed), "model=sd15"]
+    for more in (["model=tiny"], ["experiment=viblo"], ["experiment=[viblo,low_vram]"]):
+        assert "model=sd15" not in _command_line("train", ["concept=a", "model.path=DIR", *more])
+
+
 def test_a_group_is_given_once():
     with pytest.raises(UserError) as error:
         _command_line("train", ["experiment=low_vram", "+experiment=viblo"])

@@ -1,5 +1,6 @@
 """A base in one file is the base that it was written from."""
 
+import json
 import logging
 import pickle
 import shutil
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from pytorch_lightning.callbacks import ModelCheckpoint
 from safetensors.torch import save_file
 
@@ -141,6 +142,16 @@ def test_a_file_that_says_that_it_predicts_v_does(components, tiny_random, tmp_p
     assert "v.safetensors says prediction_type=v_prediction, which is taken in place of epsilon" in caplog.text
     assert found.fingerprints["scheduler"] != components.fingerprints["scheduler"]
     assert same(components, found)
+
+
+def test_what_a_file_says_is_what_a_sampler_is_told_where_its_base_is_silent(components, tiny_random, tmp_path):
+    like = shutil.copytree(tiny_random, tmp_path / "like")
+    settings = like / "scheduler" / "scheduler_config.json"
+    silent = {key: value for key, value in json.loads(settings.read_text()).items() if key != "prediction_type"}
+    settings.write_text(json.dumps({**silent, "_class_name": "PNDMScheduler"}))  # as SD 1.5's own
+    found = load(exported(components, tmp_path / "v.safetensors", "v_prediction"), like=str(like))
+    for kind in (DDIMScheduler, DPMSolverMultistepScheduler):
+        assert kind.from_config(found.scheduler.config).config.prediction_type == "v_prediction"
 
 
 def test_what_a_file_says_is_known_without_reading_it_whole(components, tmp_path):
