@@ -66,7 +66,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         UserError: if something is there already: it might be somebody's.
     """
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise UserError(f"{folder} is there already; name another folder, or remove it")
+        raise UserError(f"{folder} is there already; name another folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:

@@ -34,8 +34,8 @@ def job(config: DictConfig, origin: Origin) -> None:
     import_quietly()
     asked = asked_prompts(config)
     prompts = [_filled(prompt, config, run) for prompt in asked]
-    if len(known := known_subjects(run)) > 1 and config.subject is None and any("{" in one for one in asked):
-        log.info("%s", others(known))
+    if any("{" in one for one in asked) and (said := about_subjects(config.subject, known_subjects(run))):
+        log.info("subject   %s", said)
     weights = weights_to_load(run, str(config.step))
     components = load_components(weights, config.precision)
     side = components.resolution
@@ -139,11 +139,16 @@ def whose(subject: str | None, known: Sequence[tuple[str, str]]) -> tuple[str, s
     return max(named, key=lambda one: len(one[0]), default=("", first[1]))  # "thao vy person" is not of "thao"
 
 
-def others(known: Sequence[tuple[str, str]]) -> str:
-    """Who is drawn when several are known and none is named, and how the others are."""
-    first, *more = [" ".join(one).strip() for one in known]
-    told = ", ".join(f"{one} (subject={shlex.quote(one)})" for one in more)
-    return f"subject   {{subject}} is {first}; this run also knows: {told}"
+def about_subjects(subject: str | None, known: Sequence[tuple[str, str]]) -> str | None:
+    """Who is drawn when several are known and none is named, or that somebody is named who is not known."""
+    named = [" ".join(one).strip() for one in known]
+    if subject is not None:
+        unknown = bool(known) and not whose(subject, known)[0]
+        return f"{subject} was not learnt; this run knows: {', '.join(named)}" if unknown else None
+    if len(named) < 2:
+        return None
+    told = ", ".join(f"{one} (subject={shlex.quote(one)})" for one in named[1:])
+    return f"{{subject}} is {named[0]}; this run also knows: {told}"
 
 
 def load_components(weights: dict[str, Any], precision: str | None) -> "Components":

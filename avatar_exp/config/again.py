@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from avatar_exp.config.overrides import value_of
 from avatar_exp.config.schema import OPTIONS, TrainConfig
+from avatar_exp.config.weights import newest
 from avatar_exp.errors import RefusedError, UserError
 from avatar_exp.run_folder import RunFolder, keep_lines_to_step
 
@@ -27,10 +28,8 @@ def existing_run(path: str, key: str) -> RunFolder:
     """
     folder = RunFolder(Path(path))
     if not folder.config.is_file():
-        raise UserError(
-            f"{key}={path}: no run is there (expected {folder.config}).\n"
-            "Give the folder of one run, such as outputs/train/hoanganh/2026-11-22_17-05-09."
-        )
+        there = newest(folder.path, key, lambda run: run.checkpoint if key == "resume" else run.config)
+        raise UserError(f"{key}={path}: no run is there (expected {folder.config}); give the folder of one run{there}")
     return folder
 
 

@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from avatar_exp.config.base import default_base, default_optimizer
 from avatar_exp.config.conf import SCHEMAS, conf_dir
+from avatar_exp.config.console import Console
 from avatar_exp.config.experiments import chosen
 from avatar_exp.config.explain import explain, keys_of_command
 from avatar_exp.config.flags import check_form
@@ -166,7 +167,7 @@ def _failed_elsewhere(failed: Sequence[tuple[Origin, Exception | str]]) -> list[
 
 def _log_to(file: Path) -> None:
     """Logging as conf/hydra/job_logging/plain.yaml sets it up, for a run that goes on without Hydra."""
-    console, copy = logging.StreamHandler(sys.stdout), logging.FileHandler(file)
+    console, copy = Console(sys.stdout), logging.FileHandler(file)
     copy.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[console, copy], force=True)
 

@@ -1,7 +1,7 @@
 """Which run is meant by ``run=``, and which of its weights by ``step=``."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ def named_run(config: DictConfig) -> RunFolder:
         raise UserError(f"name a run: run=outputs/train/hoanganh/DATE{_newest(Path(config.outputs))}")
     run = RunFolder(Path(config.run))
     if not run.path.is_dir():
-        newest = _newest(Path(config.outputs))
-        raise UserError(f"run={config.run}: no such folder (from {Path.cwd()}){newest}")
+        what = "a file; name the folder" if run.path.exists() else f"no such folder (from {Path.cwd()})"
+        raise UserError(f"run={config.run}: {what}{_newest(Path(config.outputs))}")
     if not run.exists and not is_pipeline(run.path):
         newest = _newest(run.path) or _newest(Path(config.outputs))
         raise UserError(f"run={config.run}: neither a run nor a diffusers folder{newest}")
@@ -35,11 +35,21 @@ def named_run(config: DictConfig) -> RunFolder:
 
 def _newest(folder: Path) -> str:
     """The newest runs below a folder that kept weights, to be put after a message."""
+    return newest(folder, "run", lambda run: run.pipeline / "model_index.json")
+
+
+def newest(folder: Path, key: str, needed: Callable[[RunFolder], Path]) -> str:
+    """Lines with the newest runs below a folder as ``key=``, to be put after a message; empty if none is there.
+
+    Args:
+        needed: the file of a run without which it is of no use here.
+    """
     from avatar_exp.report.find import runs_below
 
-    there = [run for run in runs_below(folder) if is_pipeline(RunFolder(run).pipeline)] if folder.is_dir() else []
-    newest = sorted(there, key=lambda run: RunFolder(run).pipeline.stat().st_mtime, reverse=True)[:TOLD]
-    return "".join([f"\nnewest in {folder}:", *(f"\n  run={run}" for run in newest)]) if newest else ""
+    files = {run: needed(RunFolder(run)) for run in runs_below(folder)} if folder.is_dir() else {}
+    made = {run: file.stat().st_mtime for run, file in files.items() if file.is_file()}
+    found = sorted(made, key=lambda run: made[run], reverse=True)[:TOLD]
+    return "".join([f"\nnewest in {folder}:", *(f"\n  {key}={run}" for run in found)]) if found else ""
 
 
 def base_to_load(run: RunFolder) -> dict[str, Any]:
@@ -90,9 +100,18 @@ def weights_folder(run: RunFolder, step: str) -> tuple[Path, str]:
         weights = "weights" if wanted is None else f"weights of step {wanted}"
         raise UserError(
             f"run={run.path} step={step}: no {weights} are there ({why}).\n"
-            f"Steps kept: {_there(run, kept)}. keep_steps='[100,200]' keeps more; a diffusers folder can be named too"
+            f"Steps kept: {_there(run, kept)}. {_cure(run)}"
         )
     return folder, f"step {wanted} ({_why(step, wanted, info)})"
+
+
+def _cure(run: RunFolder) -> str:
+    """What to do where weights are missing."""
+    if run.info.get("status") in ("finished", None):
+        return "keep_steps='[100,200]' keeps more; a diffusers folder can be named too"
+    end = "They come when the run ends; if it was cut off" if run.info["status"] == "running" else "The run did not end"
+    kind = "resume" if run.checkpoint.is_file() else "repeat"
+    return f"{end}: python -m avatar_exp.train {kind}={run.path}"
 
 
 def _why(step: str, wanted: int | None, info: Mapping[str, Any]) -> str:

@@ -85,8 +85,9 @@ def front_matter(made: Made, format: str) -> str:
 
 def use(made: Made, file: str, format: str, dtype: str) -> list[str]:
     """Where the file goes, and the lines that draw with it."""
-    words = f"Words that bring the subject: **{', '.join(made.words)}**." if made.words else ""
-    unnamed = f"The words that bring the subject ({UNNAMED} below) are told by whoever trained it."
+    subject, stands_for = ("the subject", "") if made.subjects == 1 else ("each subject", " stands for one's")
+    words = f"Words that bring {subject}: **{', '.join(made.words)}**." if made.words else ""
+    unnamed = f"The words that bring {subject} ({UNNAMED} below{stands_for}) are told by whoever trained it."
     parts = ["## Use", words or (unnamed if made.step else "")]
     if format in WHERE:
         parts.append("\n".join(f"- {line}" for line in places(made, file, format)))

@@ -69,7 +69,8 @@ class Made:
     intervals: Mapping[str, Sequence[float]] = field(default_factory=dict)  # 95 %, where they are known
     fresh: Mapping[str, float] = field(default_factory=dict)  # of this step on seeds that had no part in choosing it
     alarms: Sequence[str] = ()
-    words: Sequence[str] = ()  # that bring the subject; none where they may not be told
+    subjects: int = 1
+    words: Sequence[str] = ()  # that bring each subject; none where they may not be told
     pictures: Sequence[tuple[str, Path]] = ()  # prompt and file of this step's; none where they may not be shown
     version: str = avatar_exp.__version__
 
@@ -180,6 +181,7 @@ def made(run: RunFolder, config: Mapping[str, Any], architecture: Architecture, 
             for one in info.get("alarms", [])
             if one["step"] <= step and one["kind"] not in HINTS
         ],
+        subjects=len(words(info)) or 1,
         words=words(info) if names and step else (),
         pictures=pictures_of(run, step) if names else (),
     )

@@ -52,10 +52,14 @@ def description(made: Made, lora: bool) -> str:
     """One sentence."""
     if not made.step:
         return "A Stable Diffusion." if made.step is None else "The base of a run, as it was before training."
-    whose = f"of {', '.join(made.words)}" if made.words else "of one subject"
+    whose = f"of {', '.join(made.words)}" if made.words else f"of {counted(made.subjects, 'subject')}"
     base = f" on {'the built-in base (tiny)' if made.base == TINY else made.base}" if made.base else ""
     kind = (
-        "A DreamBooth LoRA" if lora else "DreamBooth by a LoRA that is in the weights" if made.is_lora else "DreamBooth"
+        "A DreamBooth LoRA"
+        if lora
+        else "DreamBooth (a LoRA, merged into the weights)"
+        if made.is_lora
+        else "DreamBooth"
     )
     return f"{kind} {whose}{base}, {counted(made.step, 'step')}, made with avatar_exp {made.version}."
 

@@ -35,6 +35,13 @@ def test_without_a_folder_nothing_is_resumed():
     assert repeated_overrides(["lr=1"]) == ["lr=1"]
 
 
+def test_of_a_folder_of_runs_the_newest_that_can_are_named(run):
+    for key, call in (("resume", resumed), ("repeat", repeated_overrides)):
+        with pytest.raises(UserError) as error:
+            call([readable(f"{key}={run.path.parent}")])
+        assert (f"\n  {key}={run.path}" in str(error.value)) == (key == "repeat")  # it has no checkpoint
+
+
 def test_a_run_is_found_by_the_path_that_was_typed(run):
     run.checkpoint.parent.mkdir()
     run.checkpoint.touch()

@@ -50,6 +50,25 @@ def test_a_step_is_found_and_it_is_said_why_it_is_taken(run, of, step, where, sa
 
 
 @pytest.mark.parametrize(
+    ("status", "checkpoint", "says"),
+    [
+        ("interrupted", True, "Steps kept: none. The run did not end: python -m avatar_exp.train resume=RUN"),
+        ("failed", False, "Steps kept: none. The run did not end: python -m avatar_exp.train repeat=RUN"),
+        ("running", True, "They come when the run ends; if it was cut off: python -m avatar_exp.train resume=RUN"),
+        ("finished", True, "Steps kept: none. keep_steps="),
+    ],
+)
+def test_a_run_that_did_not_end_is_to_go_on(tmp_path, status, checkpoint, says):
+    folder = RunFolder(tmp_path / "run")
+    folder.update(status=status)
+    if checkpoint:
+        write_atomically(folder.checkpoint, b"")
+    with pytest.raises(UserError) as error:
+        weights_folder(folder, "best")
+    assert says.replace("RUN", str(folder.path)) in str(error.value)
+
+
+@pytest.mark.parametrize(
     ("of", "step", "says"),
     [
         ({"kept": [300]}, "viel", "step=viel: expected best, last, 0 (the base) or one of: 600 (chosen), 300"),
@@ -99,6 +118,7 @@ def test_a_folder_that_is_not_there_is_no_folder_that_holds_no_run(tmp_path, mon
     (tmp_path / "empty").mkdir()
     for given, says in (
         ("runwayml/sd-xyz", f"run=runwayml/sd-xyz: no such folder (from {tmp_path})"),
+        (__file__, f"run={__file__}: a file; name the folder"),
         ("empty", "run=empty: neither a run nor a diffusers folder"),
         (None, "name a run: run=outputs/train/hoanganh/DATE"),
     ):

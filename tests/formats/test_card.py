@@ -38,6 +38,14 @@ def python(text):
     return block
 
 
+def test_a_card_of_several_subjects_says_how_many():
+    unnamed = card(one(subjects=2), "x.safetensors", "single_file", "fp16")
+    assert "DreamBooth (a LoRA, merged into the weights) of 2 subjects on " in unnamed
+    assert "The words that bring each subject (TRIGGER WORDS below stands for one's) are told" in unnamed
+    named = card(one(subjects=2, words=("an person", "binh person")), "x.safetensors", "single_file", "fp16")
+    assert "Words that bring each subject: **an person, binh person**." in named
+
+
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("unet", [SD1, TINY], ids=["sd1", "tiny"])
 @pytest.mark.parametrize("words", [(), ("minh person",)])

@@ -7,7 +7,7 @@ from PIL import Image
 
 from avatar_exp.models.load import load
 from avatar_exp.pictures import read_record
-from avatar_exp.sample import whose
+from avatar_exp.sample import about_subjects, whose
 from runs.command import ROOT, Commands, Result, changed
 
 FEW = ("num_inference_steps=2", "num_images_per_prompt=1")
@@ -123,6 +123,13 @@ def test_whose_words_a_subject_has() -> None:
     assert [whose(one, known)[0] for one in ("thao", "thao vy girl", "thao woman")] == ["thao", "thao vy", "thao"]
     assert whose("thaonguyen", known) == ("", "woman")
     assert whose(None, []) == whose("x", []) == ("", "")
+
+
+def test_who_is_not_known_is_told() -> None:
+    known = [("hoanganh", "person"), ("zwx", "dog")]
+    assert about_subjects("zwx puppy", known) is None
+    assert about_subjects("bob", known) == "bob was not learnt; this run knows: hoanganh person, zwx dog"
+    assert about_subjects("bob", []) is None  # of a folder of weights nothing is known
 
 
 def test_one_subject_needs_no_telling(commands: Commands, finished: Result) -> None:
