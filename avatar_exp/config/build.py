@@ -19,6 +19,7 @@ from pytorch_lightning.callbacks import RichProgressBar
 from avatar_exp.config.again import flat
 from avatar_exp.config.conf import conf_dir
 from avatar_exp.config.decide import faults, plain
+from avatar_exp.config.explain import unknown_concept
 from avatar_exp.config.home import home
 from avatar_exp.config.schema import ConceptConfig
 from avatar_exp.config.several import IN_THE_LIST, said_of_all
@@ -102,7 +103,7 @@ def _load(name: str) -> Any:
         file = folder / "concept" / f"{name}.yaml"
         if file.is_file():
             return OmegaConf.load(file)
-    raise UserError(f"concepts: no concept is called {name!r} (looked for data/conf/concept/{name}.yaml)")
+    raise UserError(unknown_concept(name))
 
 
 def _merged(name: str, said: Mapping[str, Any]) -> Any:

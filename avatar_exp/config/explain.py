@@ -10,9 +10,15 @@ from typing import Any
 from hydra.errors import HydraException
 
 from avatar_exp.config.conf import SCHEMAS, conf_dir
-from avatar_exp.config.flags import NOTHING, instead, setting, typed_length
-from avatar_exp.config.overrides import typed
+from avatar_exp.config.flags import instead, listing, recipe, setting, together, typed_length
+from avatar_exp.config.overrides import groups, quote, typed
 from avatar_exp.config.schema import OPTIONS
+from avatar_exp.errors import UserError
+
+STAND_IN = "listed"  # the concept that is none
+NAMES = ("keep", "drop")  # keys of any type that file names are a value of
+LISTS = ("runs", "optimized_metric")  # likewise a list
+ONE_FOLDER = ("prepare", "compare")  # of a sweep each job would write into the same one
 
 
 def keys_of(schema: Any, prefix: str = "") -> dict[str, Any]:
@@ -40,22 +46,22 @@ def explain(error: Exception, command: str, arguments: Sequence[str] = ()) -> st
     """
     said = str(error) + (f"\n{error.__cause__}" if isinstance(error, HydraException) and error.__cause__ else "")
     text = "\n".join(line for line in said.splitlines() if not re.match(r"\s*(object_type|reference_type)=", line))
+    if command == "train" and not isinstance(error, UserError) and (theirs := _other_names(arguments)):
+        return theirs
     if unknown := re.search(r"Could not override '([^']+)'", text):
-        value = re.search(rf"use \+{re.escape(unknown.group(1))}=(.*)", text)
-        return _unknown_key(unknown.group(1), value.group(1) if value else "", command, arguments)
+        return _unknown_key(unknown.group(1), command)
     if re.search(r"^\s*(key=)?.*concept=\[|'concept'.*list|Could not load 'concept/|'concept=[^']*,", text):
         return "concept takes one name; several are given as concepts='[a,b]'"
     if missing := re.search(r"Could not find 'concept/([^']*)'|You must specify 'concept'", text):
-        return _misspelt(arguments) or _unknown_concept(missing.group(1))
+        return _misspelt(arguments) or unknown_concept(missing.group(1))
     if "Missing mandatory value: concept.identifier" in text:
         return "missing: concept.identifier=minh (the word that will mean the subject), concept.instance_data_dir=DIR"
     option = re.search(r"Could not (?:find|load) '(\w+)/([^']*)'", text)
     if option and (conf_dir() / option.group(1)).is_dir():
         group, name = option.groups()
-        options = sorted(file.stem for file in (conf_dir() / group).glob("*.yaml"))
-        return f"{group}={name}: there is no such option; {group} can be {', '.join(options)}"
+        return f"{group}={name}: there is no such option; {group} can be {', '.join(options_of(group))}"
     if several := re.search(r"Ambiguous value for argument '(.*)'", text):
-        return _several(several.group(1), command)
+        return _several(several.group(1), command, arguments)
     if "is not a ListConfig" in text and (no_list := re.search(r"full_key: (\S+)", text)):
         came = re.search(r"Error merging override (.*)", text)
         return _no_list(typed(came.group(1)) if came else no_list.group(1), no_list.group(1), command)
@@ -84,15 +90,33 @@ def _wrong_type(text: str, command: str) -> str | None:
     return f"{came}: expected {expected[0]}{' or null' * ('None' in str(kind))}" if expected else None
 
 
-def _several(argument: str, command: str) -> str:
+def _several(argument: str, command: str, arguments: Sequence[str]) -> str:
     """Values with commas between them, where no sweep was asked for."""
     key, _, values = argument.partition("=")
-    if _is_list(key, command):
+    if key in NAMES:
+        return f"{argument}: expected a list, in brackets: {setting(key, _file_names(values))}"
+    if _is_list(key, command) or key in LISTS:
         return f"{argument}: expected a list, in brackets: {key}='[{values}]'"
+    if command in ONE_FOLDER:  # where concept= is typed, and name= is composed
+        came = next((one for one in arguments if one.partition("=")[2] == values), argument)
+        return f"{came}: one value is expected; {command} is typed once for each"
+    if key == "experiment":
+        return (
+            f"{argument}: one value is expected. One run with all of them: experiment='[{values}]', a run of each:\n"
+            f"  python -m avatar_exp.{command} -m {argument} ..."
+        )
+    seeds = " (seeds= needs no -m)" * (command == "train")
     return (
-        f"{argument}: one value is expected. Type -m before the settings to sweep over them (seeds= needs no -m):\n"
+        f"{argument}: one value is expected. Type -m before the settings to sweep over them{seeds}:\n"
         f"  python -m avatar_exp.{command} -m {argument} ..."
     )
+
+
+def _file_names(values: str) -> str:
+    """A list of them: each ends with its suffix, so it may have commas."""
+    names = re.findall(r"(.+?(?:\.\w+|$))(?:,\s*|$)", values)
+    plain = all(re.fullmatch(r"[\w.-]+", name, re.ASCII) for name in names)
+    return f"[{','.join(name if plain else quote(name) for name in names)}]"
 
 
 def _no_list(came: str, key: str, command: str) -> str:
@@ -107,10 +131,20 @@ def _is_list(key: str, command: str) -> bool:
     return "list[" in str(keys_of_command(command).get(key, ""))
 
 
-def _unknown_key(key: str, value: str, command: str, arguments: Sequence[str] = ()) -> str:
-    if command == "train" and (ours := instead(key, value, typed_length(arguments))):
-        link = "and" if ours.startswith(NOTHING) else "here"
-        return f"unknown key {key!r}, {link} {ours}\nAll flags of the tutorial's trainer: docs/tutorial.md"
+def _other_names(arguments: Sequence[str]) -> str | None:
+    """All settings that have another trainer's keys, and what is typed here; None if there are none."""
+    known, length = keys_of_command("train"), typed_length(arguments)
+    typed = {one: one.partition("=") for one in arguments if "=" in one}
+    theirs = {one: instead(key, value, length) for one, (key, _, value) in typed.items() if key not in known}
+    odd = together([(came, wanted) for came, wanted in theirs.items() if wanted])
+    if not odd:
+        return None
+    kept = [one for one in typed if not one.startswith("-") and not theirs.get(one)]
+    title, table = "unknown keys, of another trainer:", "All flags of the tutorial's trainer: docs/tutorial.md"
+    return "\n".join([title, *listing(odd), *recipe(odd, kept), table])
+
+
+def _unknown_key(key: str, command: str) -> str:
     group, _, name = key.partition(".")
     belongs = [option for option, schema in OPTIONS.get(group, {}).items() if name in keys_of(schema)]
     if belongs:  # and another option was chosen
@@ -138,12 +172,26 @@ def _misspelt(arguments: Sequence[str]) -> str | None:
     return None
 
 
-def _unknown_concept(name: str | None) -> str:
-    """``name``: None if none was given."""
-    known = sorted(file.stem for at in (conf_dir(), Path("data/conf")) for file in (at / "concept").glob("*.yaml"))
+def options_of(group: str) -> list[str]:
+    """The options of a config group, those that ``prepare`` and the user made included."""
+    files = (file for at in (conf_dir(), Path("data/conf")) for file in (at / group).glob("*.yaml"))
+    return sorted({file.stem for file in files} - {STAND_IN})
+
+
+def config_groups() -> str:
+    """The groups of ``train`` and their options, a line each, as ``--help`` shows them."""
+    return "\n".join(f"{group}: {', '.join(options_of(group))}" for group in sorted(groups()))
+
+
+def unknown_concept(name: str | None) -> str:
+    """Which concepts there are, and how one is made.
+
+    Args:
+        name: None if none was given.
+    """
     came = f"no concept is called {name!r}" if name else "name a concept: concept=..."
     return (
-        f"{came}; known: {', '.join(one for one in known if one != 'listed')}.\nFor your own photos:\n"
+        f"{came}; known: {', '.join(options_of('concept'))}.\nFor your own photos:\n"
         "  python -m avatar_exp.prepare concept=minh source=DIR      and then concept=minh\nor, as they are:\n"
         "  python -m avatar_exp.train concept=person concept.identifier=minh concept.instance_data_dir=DIR"
     )

@@ -5,107 +5,18 @@ here.
 import re
 import shlex
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
-from avatar_exp.config.overrides import ONLY_SHOWN
+from avatar_exp.config.flag_tables import ALONE, FLAGS, NOT_HERE, OTHERS, TUTORIAL, VALUES, WITH_VALUE, YOURS
+from avatar_exp.config.overrides import ONLY_SHOWN, groups, quote
 from avatar_exp.config.schema import TrainConfig
 from avatar_exp.errors import UserError
 
 NOTHING = "none is needed here"
+UNKNOWN = "(not known; all keys: --cfg job)"
 MOST = 8  # pipelines that an answer proposes to keep
-
-# Flags of the tutorial's trainer, and what is typed here; a key alone takes the flag's value, {} stands for it. See
-# docs/tutorial.md.
-FLAGS = {
-    "pretrained_model_name_or_path": "model.path",
-    "pretrained_vae_name_or_path": "model.vae",
-    "output_dir": "outputs",
-    "revision": "model.variant=fp16",
-    "with_prior_preservation": "prior=generated",
-    "prior_loss_weight": "prior.weight",
-    "seed": "seed",
-    "resolution": "data.resolution",
-    "train_batch_size": "batch_size",
-    "train_text_encoder": "method=full",
-    "mixed_precision": "precision=16-mixed",
-    "use_8bit_adam": "optimizer=adamw8bit",
-    "gradient_accumulation_steps": "accumulate_grad_batches",
-    "learning_rate": "lr",
-    "lr_scheduler": "lr_scheduler",
-    "lr_warmup_steps": "lr_warmup_steps",
-    "num_class_images": "prior.count",
-    "sample_batch_size": "scoring.batch_size",
-    "max_train_steps": "max_steps",
-    "save_interval": "keep_steps='[200,400]'",
-    "save_sample_prompt": """scoring.prompts='["{subject}"]'""",
-    "concepts_list": "concepts_list",
-    "instance_data_dir": "concept.instance_data_dir",
-    "class_data_dir": "prior=folder concept.class_data_dir",
-    "instance_prompt": "concept.instance_prompt",
-    "class_prompt": "concept.class_prompt",
-    "save_sample_negative_prompt": "scoring.sampler.negative_prompt",
-    "n_save_sample": "scoring.seeds",
-    "save_guidance_scale": "scoring.sampler.guidance_scale",
-    "save_infer_steps": "scoring.sampler.num_inference_steps",
-    "gradient_checkpointing": "model.gradient_checkpointing=true",
-    "adam_beta1": "optimizer.betas='[{},0.999]'",
-    "adam_beta2": "optimizer.betas='[0.9,{}]'",
-    "adam_weight_decay": "optimizer.weight_decay",
-    "adam_epsilon": "optimizer.eps",
-    "max_grad_norm": "trainer.gradient_clip_val",
-    "logging_dir": "logger=tensorboard",
-    "log_interval": "trainer.log_every_n_steps",
-    "hflip": "data.flip=true",
-    "read_prompts_from_txts": "concept.captions=true",
-}
-NOT_HERE = {
-    "tokenizer_name": "the base brings its tokenizer",
-    "pad_tokens": "always on",
-    "center_crop": "the largest square of a photo, upper-centre; prepare puts it around the face",
-    "num_train_epochs": "max_steps=800",
-    "scale_lr": "type the learning rate that you want",
-    **dict.fromkeys(
-        ("push_to_hub", "hub_token", "hub_model_id"),
-        "python -m avatar_exp.export run=DIR format=diffusers writes the folder to upload",
-    ),
-    "save_min_steps": "keep_steps='[600,800]' names the steps",
-    "not_cache_latents": "latents are always stored; each use draws from their distribution anew",
-}
-# Of diffusers' newer scripts and of kohya's trainer.
-OTHERS = {
-    "checkpointing_steps": "checkpoint_every",
-    "resume_from_checkpoint": "resume",
-    "validation_prompt": """scoring.prompts='["{subject}"]'""",
-    "rank": "method=lora method.rank",
-    "snr_gamma": "objective.min_snr_gamma",
-    "train_data_dir": "concept.instance_data_dir",
-    "reg_data_dir": "prior=folder concept.class_data_dir",
-    "network_dim": "method=lora method.rank",
-    "network_alpha": "method=lora method.alpha",
-    "unet_lr": "lr",
-    "min_snr_gamma": "objective.min_snr_gamma",
-    "noise_offset": "objective.offset_noise",
-    "flip_aug": "data.flip=true",
-}
-
-TUTORIALS = tuple(FLAGS)[: tuple(FLAGS).index("concepts_list") + 1]  # what it types itself; the others its trainer has
-YOURS = ("output_dir", "concepts_list")  # of these no recipe can know the value
 MANY = 5  # of its flags: then somebody has its whole command
-
-# Flags of which some values are typed in another way.
-VALUES = {
-    "pretrained_model_name_or_path": {
-        f"{owner}/stable-diffusion-v1-5": "model=sd15" for owner in ("runwayml", "stable-diffusion-v1-5")
-    },
-    "mixed_precision": {"no": "precision=32", "bf16": "precision=bf16-mixed"},
-    "lr_scheduler": {
-        name: f"lr_scheduler.name={name}" for name in ("constant_with_warmup", "cosine_with_restarts", "polynomial")
-    },
-}
-
-ALONE = {"-h", "--help", "--hydra-help", "--version", "--resolve", "-r", "--run", "-m", "--multirun", "-sc"}
-ALONE |= {"--shell-completion"}
-WITH_VALUE = {"-c", "--cfg", "-p", "--package", "-i", "--info", "-cp", "--config-path", "-cn", "--config-name"}
-WITH_VALUE |= {"-cd", "--config-dir", "--experimental-rerun"}  # all of these are Hydra's own
+BETAS = ("adam_beta1", "adam_beta2")  # one key here
 
 
 def instead(flag: str, value: str = "", max_steps: int = TrainConfig.max_steps) -> str | None:
@@ -119,6 +30,8 @@ def instead(flag: str, value: str = "", max_steps: int = TrainConfig.max_steps) 
     if flag == "save_interval" and value.isdecimal():
         return every(int(value), max_steps)
     known = VALUES.get(flag, {}).get(value) or (FLAGS | OTHERS).get(flag)
+    if known and "{subject}" in known and value not in ("", TUTORIAL["save_sample_prompt"]):
+        return setting("scoring.prompts", f"[{quote(value)}]")
     if known is None or "=" in known.rpartition(" ")[2]:
         return known and known.replace("{}", value or "...")
     return setting(known, value or "...")
@@ -152,51 +65,97 @@ def check_form(arguments: Sequence[str], known: Collection[str]) -> None:
         raise UserError(f"-m with {min(shown)}: what is shown is one run's. Leave out -m, and give each key one value")
     if not (odd := misread(arguments, known)):
         return
-    width = max(len(came) for came, _ in odd)
     title = "settings are typed as key=value: without dashes, without blanks around =, a value with blanks in quotes:"
-    lines = [f"{came:<{width}}  {'' if wanted.startswith(NOTHING) else 'type  '}{wanted}" for came, wanted in odd]
-    raise UserError("\n".join([title, *(f"  - {line}" for line in lines), *recipe(odd)]))
+    kept = [words[0] for words in phrases(arguments) if not is_odd(words)]
+    raise UserError("\n".join([title, *listing(odd), *recipe(odd, kept)]))
 
 
-def recipe(odd: Sequence[tuple[str, str]]) -> list[str]:
-    """A line for whoever typed the tutorial's command, or most of it."""
-    flags = {flag_of(came): wanted for came, wanted in odd if came.startswith("-")}
-    if len({*flags} & {*TUTORIALS}) < MANY:
-        return []
-    yours = [flags[flag] for flag in YOURS if flag in flags]
+def listing(odd: Sequence[tuple[str, str]]) -> list[str]:
+    """A line each, in columns: what came, and what is typed here."""
+    width = max(len(came) for came, _ in odd)
     return [
-        " ".join(["all of this is experiment=viblo, with the tutorial's values; type beside it what differs"]
-                 + (["and what is yours:", *yours] if yours else []))
-    ]  # fmt: skip
+        f"  - {came:<{width}}  {'' if wanted.startswith((NOTHING, UNKNOWN)) else 'type  '}{wanted}"
+        for came, wanted in odd
+    ]
+
+
+def recipe(odd: Sequence[tuple[str, str]], kept: Sequence[str]) -> list[str]:
+    """The whole command in our form, for whoever typed the tutorial's or most of it.
+
+    Args:
+        kept: what was typed in our form already.
+    """
+    own = any(one.startswith("experiment=") for one in kept)
+    if own or len({flag_of(came) for came, _ in odd} & {*TUTORIAL}) < MANY:
+        return []
+    added = [wanted for came, wanted in odd if can_be_typed(wanted) and not in_recipe(flag_of(came), wanted)]
+    words = dict.fromkeys(["experiment=viblo", *kept, *shlex.split(" ".join(added))])
+    line = " ".join(setting(*one.split("=", 1)) if "=" in one else shlex.quote(one) for one in words)
+    return [f"in one line, on the tutorial's recipe:\n  python -m avatar_exp.train {line}"]
+
+
+def in_recipe(flag: str, wanted: str) -> bool:
+    """Whether the tutorial's recipe says what is wanted for a flag."""
+    return flag not in YOURS and flag in TUTORIAL and wanted == instead(flag, TUTORIAL[flag])
+
+
+def can_be_typed(wanted: str) -> bool:
+    """Whether it is a setting, and no value is left open in it."""
+    return not wanted.startswith((NOTHING, UNKNOWN)) and "..." not in wanted
 
 
 def misread(arguments: Sequence[str], known: Collection[str]) -> list[tuple[str, str]]:
     """What is neither ``key=value`` nor a flag of Hydra's, as it came, and what is typed here."""
-    found, rest, length = [], list(arguments), typed_length(arguments)
+    length = typed_length(arguments)
+    odd = [" ".join(words) for words in phrases(arguments) if is_odd(words)]
+    return together([(came, meant(came, known, length)) for came in odd])
+
+
+def phrases(arguments: Sequence[str]) -> list[list[str]]:
+    """Words that belong together: one, and what follows it up to the next setting. Hydra's own flags are left out."""
+    found, rest = [], list(arguments)
     while rest:
-        word = rest.pop(0)
-        name, equals, _ = word.partition("=")
+        words = [rest.pop(0)]
+        name, equals, _ = words[0].partition("=")
         if name in ALONE or name in WITH_VALUE:
             del rest[: name in WITH_VALUE and not equals]
             continue
-        words = [word]
-        while not word.startswith("~") and rest and is_loose(rest[0]) and not is_key(rest):
+        while not name.startswith("~") and rest and is_loose(rest[0]) and not is_key(rest):
             words.append(rest.pop(0))
-        if word.startswith("-") or (is_loose(word) or len(words) > 1):
-            came = " ".join(words)
-            found.append((came, meant(came, known, length)))
+        found.append(words)
     return found
+
+
+def is_odd(words: Sequence[str]) -> bool:
+    """Whether words that belong together are not one ``key=value``."""
+    return words[0].startswith("-") or is_loose(words[0]) or len(words) > 1
+
+
+def together(odd: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The same, with one answer to both betas: here they are one key."""
+    betas = {flag_of(came): came for came, _ in odd if flag_of(came) in BETAS}
+    if len(betas) < len(BETAS):
+        return list(odd)
+    values = ",".join(parted(betas[one])[1] or "..." for one in BETAS)
+    others = [(came, wanted) for came, wanted in odd if flag_of(came) not in BETAS]
+    return [*others, (" ".join(betas.values()), f"optimizer.betas='[{values}]'")]
 
 
 def typed_length(arguments: Sequence[str]) -> int:
     """How many steps are typed, in whatever form; the schema's if none are."""
-    found = re.findall(r"(?:^|\s)-*(?:max_steps|max_train_steps)[\s=]+(\d+)(?=\s|$)", " ".join(arguments))
+    found = re.findall(r"(?:^|\s)-*max_(?:train_)?steps[\s=]+(\d+)(?=\s|$)", " ".join(arguments))
     return int(found[-1]) if found else TrainConfig.max_steps
+
+
+def parted(came: str) -> tuple[str, str]:
+    """The name and the value of ``--lr 1e-6`` or ``lr = 1e-6``."""
+    name, value = [*re.split(r"\s*=\s*|\s+", came.lstrip("-"), maxsplit=1), ""][:2]
+    return name, value
 
 
 def flag_of(came: str) -> str:
     """The name of ``--learning-rate=1e-6`` as the trainers have it."""
-    return re.split(r"[\s=]", came.lstrip("-"), maxsplit=1)[0].replace("-", "_")
+    return parted(came)[0].replace("-", "_")
 
 
 def is_loose(word: str) -> bool:
@@ -210,11 +169,18 @@ def is_key(words: Sequence[str]) -> bool:
 
 
 def meant(came: str, known: Collection[str], max_steps: int = TrainConfig.max_steps) -> str:
-    """What to type for ``--lr 1e-6``, ``lr = 1e-6`` or ``prompt=a photo``."""
-    name, value = [*re.split(r"\s*=\s*|\s+", came.lstrip("-"), maxsplit=1), ""][:2]
+    """What to type for ``--lr 1e-6``, ``lr = 1e-6``, ``prompt=a photo`` or a folder without its key."""
+    name, value = parted(came)
     name = name if name in known else name.replace("-", "_")
     if came.startswith("-") and value in VALUES.get(name, {}):
         return VALUES[name][value]
     if name in known and (value or came.startswith("-")):
         return setting(name, value or "true")
-    return instead(name, value, max_steps) or (setting(name, value) if value else "(not known; all keys: --cfg job)")
+    folder = next((key for key in ("run", "runs", "source") if key in known), None)
+    if folder and Path(came).is_dir():
+        return setting(folder, came)
+    if ours := instead(name, value, max_steps):
+        return ours
+    roots = {one.partition(".")[0] for one in known} | groups() | {"hydra"}
+    foreign = came.startswith("-") and re.split(r"[./]", name)[0] not in roots
+    return setting(name, value) if value and not foreign else UNKNOWN

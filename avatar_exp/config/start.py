@@ -21,7 +21,7 @@ from avatar_exp.config.base import default_base, default_optimizer
 from avatar_exp.config.conf import SCHEMAS, conf_dir
 from avatar_exp.config.console import Console
 from avatar_exp.config.experiments import chosen
-from avatar_exp.config.explain import explain, keys_of_command
+from avatar_exp.config.explain import ONE_FOLDER, config_groups, explain, keys_of_command
 from avatar_exp.config.flags import check_form
 from avatar_exp.config.folders import forget, fresh_folder, subject_folder, take_back
 from avatar_exp.config.home import expand_home
@@ -60,6 +60,7 @@ def register() -> None:
         for name, schema in options.items():
             ConfigStore.instance().store(group=group, name=f"{name}_schema", node=schema)
     stamp = timestamp()
+    OmegaConf.register_new_resolver("config_groups", config_groups, replace=True)
     OmegaConf.register_new_resolver("default_model", lambda: default_base().name, replace=True)
     OmegaConf.register_new_resolver("default_optimizer", default_optimizer, replace=True)
     OmegaConf.register_new_resolver("fresh_folder", fresh_folder, replace=True)
@@ -73,12 +74,15 @@ def _command_line(command: str, arguments: Sequence[str]) -> list[str]:
     """The arguments as Hydra should see them.
 
     Raises:
-        UserError: for what is neither ``key=value`` nor a flag of Hydra's, and for a group that is given twice.
+        UserError: for what is neither ``key=value`` nor a flag of Hydra's, for a group that is given twice, and for a
+            sweep of what has one result.
     """
     check_form(arguments, [*keys_of_command(command), "seeds"])
     if command == "train":
         check_groups(arguments)
     multirun = any(one in ("-m", "--multirun") for one in arguments)
+    if multirun and command in ONE_FOLDER:
+        raise UserError(f"-m: all would write into one folder; leave it out and type {command} once for each")
     overrides = [readable(one, multirun) for one in arguments]
     keys = {one.partition("=")[0] for one in overrides}
     if "model.path" in keys and not chosen("model", overrides):

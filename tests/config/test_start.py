@@ -118,6 +118,12 @@ def test_another_base_has_its_own_learning_rate_unless_it_is_told_whose(tmp_path
         assert "model=sd15" not in _command_line("train", ["concept=a", "model.path=DIR", *more])
 
 
+@pytest.mark.parametrize("command", ["prepare", "compare"])
+def test_what_has_one_result_is_not_swept(command):
+    with pytest.raises(UserError, match=f"leave it out and type {command} once for each"):
+        _command_line(command, ["-m", "concept=a,b"])
+
+
 def test_a_group_is_given_once():
     with pytest.raises(UserError) as error:
         _command_line("train", ["experiment=low_vram", "+experiment=viblo"])

@@ -14,7 +14,7 @@ from PIL import Image
 
 from avatar_exp.config.again import flat
 from avatar_exp.config.decide import chosen_precision
-from avatar_exp.config.flags import FLAGS, NOT_HERE
+from avatar_exp.config.flag_tables import FLAGS, NOT_HERE
 from avatar_exp.config.overrides import readable
 from avatar_exp.config.schema import TrainConfig
 from avatar_exp.config.start import SCHEMAS, conf_dir, register
