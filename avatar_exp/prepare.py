@@ -1,6 +1,7 @@
 """``python -m avatar_exp.prepare concept=minh source=DIR``: photos in; squares, a contact sheet and a concept out."""
 
 import logging
+import os
 import re
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
@@ -11,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from avatar_exp.config.conf import conf_dir
 from avatar_exp.config.start import Origin, start
+from avatar_exp.data.listing import nfc, no_folder
 from avatar_exp.errors import UserError, counted, raise_all
 from avatar_exp.progress import Phases
 from avatar_exp.run_folder import safe_name
@@ -75,8 +77,8 @@ def faults(config: DictConfig, target: "Target") -> list[str]:
         found.append("identifier is empty: choose a word for the subject, such as minh")
     if config.size < 64 or config.size % 8:
         found.append(f"size={config.size}: must be a multiple of 8, from 64 on")
-    if not source.is_dir():
-        found.append(f"source={config.source}: no such folder (from {Path.cwd()})")
+    if why := no_folder(source):
+        found.append(f"source={config.source}: {why}")
     else:
         found += source_faults(config, source)
     if target.folder.resolve() in (source.resolve(), *source.resolve().parents):
@@ -97,7 +99,6 @@ def source_faults(config: DictConfig, source: Path) -> list[str]:
     from avatar_exp.data.boxes import BOXES, read_boxes
 
     photos = files_of(source)
-    names = {file.name for file in (*photos, *left_out(source))}
     if not photos:
         return [f"source={config.source}: no photo is there (folders within it are not looked into)"]
     said = {"keep": listed(config.keep), "drop": listed(config.drop)}
@@ -105,13 +106,23 @@ def source_faults(config: DictConfig, source: Path) -> list[str]:
         said[BOXES] = list(read_boxes(source))
     except UserError as error:
         return [str(error)]
+    takeable = {nfc(file.name) for file in photos}
+    droppable = {*takeable, *(nfc(file.name) for file in left_out(source))}
+    known = {"keep": takeable, "drop": droppable, BOXES: droppable}
     found = [
-        f"{key}: {one}: no such file in {source}{meant(one, names)}"
+        f"{key}: {one}: {not_known(one, source, key, known[key])}"
         for key, ones in said.items()
         for one in ones
-        if one not in names
+        if one not in known[key]
     ]
     return found + [f"{one}: both in keep and in drop" for one in said["keep"] if one in said["drop"]]
+
+
+def not_known(name: str, source: Path, key: str, known: Collection[str]) -> str:
+    """Why ``key`` cannot name a file that is none of the ``known`` ones."""
+    if name in map(nfc, os.listdir(source)):
+        return f"it is no photo, and {key} is for photos"
+    return f"no such file in {source}{meant(name, known)}"
 
 
 def meant(name: str, names: Collection[str]) -> str:
@@ -122,10 +133,11 @@ def meant(name: str, names: Collection[str]) -> str:
 
 
 def listed(value: Any) -> list[str]:
-    """File names as they were typed: a list, one name, or what looked like a list but for blanks and brackets."""
+    """File names, in NFC, as they were typed: a list, one, or what looked like a list but for blanks and brackets."""
     if isinstance(value, str):
-        return [one.strip() for one in (value[1:-1].split(",") if value.startswith("[") else [value])]
-    return [str(one) for one in value or ()]
+        value = value[1:-1].split(",") if value.startswith("[") else [value]
+        value = [one.strip() for one in value]
+    return [nfc(str(one)) for one in value or ()]
 
 
 def looked_at(config: DictConfig) -> tuple[list["Entry"], list[str]]:
@@ -135,13 +147,13 @@ def looked_at(config: DictConfig) -> tuple[list["Entry"], list[str]]:
     from avatar_exp.data.concept import RECOMMENDED_PHOTOS
 
     source, drop = Path(config.source), listed(config.drop)
-    files, boxes = [file for file in files_of(source) if file.name not in drop], read_boxes(source)
+    files, boxes = [file for file in files_of(source) if nfc(file.name) not in drop], read_boxes(source)
     missing = missing_detector() if config.faces else None
     find = config.faces and missing is None
     with Phases().phase("looking at the photos") as tick:
         entries = album(files, config.size, boxes, find, listed(config.keep), tick)
     remarks = [f"no face is looked for, so squares are upper-centre: {missing}"] if missing else []
-    looked = [entry.seen.faces for entry in entries if entry.seen and entry.file.name not in boxes]
+    looked = [entry.seen.faces for entry in entries if entry.seen and nfc(entry.file.name) not in boxes]
     if find and looked and not any(looked):
         remarks.append(f"no face is found, so squares are upper-centre ({BOXES} says where; faces=false: do not look)")
     count, (low, high) = len([entry for entry in entries if entry.taken]), RECOMMENDED_PHOTOS

@@ -1,15 +1,17 @@
 """A folder of photos as they came: every file, what is in it, and whether it is taken."""
 
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
+from avatar_exp.data.boxes import BoxError, in_picture
 from avatar_exp.data.faces import Box, find_faces
 from avatar_exp.data.framing import cut_into, framed
 from avatar_exp.data.intake import Measures, Verdict, judge, measure
-from avatar_exp.data.listing import listed, no_file
+from avatar_exp.data.listing import listed, nfc, no_file
 from avatar_exp.data.originals import stored
 from avatar_exp.data.photos import SUFFIXES, UNREAD, UnreadableError, format_of, open_photo, square_of
 from avatar_exp.errors import raise_all
@@ -52,10 +54,6 @@ class Entry:
         return [*([] if self.taken else [f"refused: {self.verdict.refused}"]), *self.verdict.warnings]
 
 
-class BoxError(ValueError):
-    """A place that is not in its picture."""
-
-
 def files_of(folder: Path) -> list[Path]:
     """Every photo, by what is in it, and whatever else is named like one; sorted by name.
 
@@ -72,6 +70,15 @@ def left_out(folder: Path) -> list[Path]:
         UserError: if the folder cannot be looked into.
     """
     return [file for file in listed(folder) if foreign(file) and not format_of(file)]
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The folders within, which nobody looks into, but those that are named like a photo; sorted.
+
+    Raises:
+        UserError: if the folder cannot be looked into.
+    """
+    return [path for path in listed(folder) if os.path.isdir(path) and not named_like_a_photo(path)]
 
 
 def named_like_a_photo(file: Path) -> bool:
@@ -96,9 +103,9 @@ def album(
 
     Args:
         wanted: pixels of a square's side.
-        boxes: where the face is, by file name; NO_FACE: nowhere.
+        boxes: where the face is, by file name in NFC; NO_FACE: nowhere.
         find: look for the other faces.
-        keep: names of photos that are taken whatever is noticed.
+        keep: names in NFC of photos that are taken whatever is noticed.
 
     Raises:
         UserError: for boxes that are not in their pictures, or if faces are to be found without OpenCV 4.
@@ -109,24 +116,29 @@ def album(
     wrong: list[str] = []
     for number, file in enumerate(files, 1):
         try:
-            seen[file.name] = look(read(file), wanted, find, boxes.get(file.name))
+            seen[file.name] = look(read(file), wanted, find, boxes.get(nfc(file.name)))
         except UnreadableError as error:
             unread[file.name] = str(error)
         except BoxError as error:
             wrong.append(f"{file.name}: {error}")
         tick(number, len(files))
-    raise_all("boxes.csv names places that are not there (left,top,right,bottom of the upright photo):", wrong)
+    raise_all("boxes.csv names places that are not there:", wrong)
     measures = {name: one.measures for name, one in seen.items()}
     verdicts = judge(measures, wanted, lambda name: stored(named[name]))
     if any(one.faces for one in seen.values()):  # otherwise that is to be said once
         verdicts |= {
-            name: Verdict(None, one.warnings + about_faces(name, seen[name], name in boxes))
+            name: Verdict(None, one.warnings + about_faces(name, seen[name], nfc(name) in boxes))
             for name, one in verdicts.items()
             if one.refused is None
         }
-    verdicts |= dict.fromkeys(keep, Verdict())
-    verdicts |= {name: Verdict(f"cannot be read: {reason}") for name, reason in unread.items()}
+    verdicts |= {name: Verdict() for name in seen if nfc(name) in keep}
+    verdicts |= {name: no_picture(reason, nfc(name) in keep) for name, reason in unread.items()}
     return [Entry(file, seen.get(file.name), verdicts[file.name]) for file in files]
+
+
+def no_picture(reason: str, kept: bool) -> Verdict:
+    """The verdict on a file that cannot be read, whether or not it was to be ``kept``."""
+    return Verdict(f"cannot be read: {reason}" + ("; keep cannot change that" if kept else ""))
 
 
 def read(file: Path) -> Image.Image:
@@ -173,11 +185,7 @@ def faces_in(image: Image.Image, known: Box | None, find: bool) -> tuple[Box, ..
         return tuple(apart(face.box for face in find_faces(image))) if find else None
     if known == NO_FACE:
         return ()
-    left, top, right, bottom = known
-    inside = max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height)
-    if inside[0] >= inside[2] or inside[1] >= inside[3]:
-        raise BoxError(f"{left},{top},{right},{bottom} is no box in a picture of {image.width}x{image.height}")
-    return (inside,)
+    return (in_picture(known, image.size),)
 
 
 def apart(boxes: Iterable[Box]) -> list[Box]:

@@ -3,14 +3,18 @@
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from avatar_exp.data.glance import unreadable
+from avatar_exp.data.listing import no_folder
 from avatar_exp.data.photos import passed_over, photo_files
+from avatar_exp.data.texts import caption_file, own_captions, read_text
 from avatar_exp.errors import UserError, counted, raise_all
+from avatar_exp.run_folder import safe_name
 
 RECOMMENDED_PHOTOS = (10, 20)
 PLACEHOLDERS = ("{subject}", "{identifier}", "{class}")
@@ -57,8 +61,12 @@ class Concept:
     def caption(self, photo: Path) -> str:
         """The prompt that a photo is trained with: its own ``.txt``, or the instance prompt."""
         own = caption_file(photo) if self.captions else None
-        text = own.read_text(encoding="utf-8-sig").strip() if own else ""
+        text = read_text(own).strip() if own else ""
         return self.fill(text or self.instance_prompt)
+
+    def key(self, name: str) -> str:
+        """What a key of it is called in a message: as it was typed."""
+        return f"concept.{name}"
 
     def faults(self, class_pictures: int | None = None) -> list[str]:
         """Everything that is wrong with it, one line each; empty if it can be trained.
@@ -68,30 +76,43 @@ class Concept:
         """
         found = []
         if not self.identifier.strip():
-            found.append("concept.identifier is empty: choose a word for the subject, such as hoanganh")
+            found.append(f"{self.key('identifier')} is empty: choose a word for the subject, such as hoanganh")
         if self.identifier not in self.fill(self.instance_prompt):
-            found.append(f"concept.instance_prompt={self.instance_prompt!r} does not name the subject: use {{subject}}")
-        for key, prompts in self._prompts.items():
-            found += placeholder_faults(f"concept.{key}", prompts)
-        for key, faults_in in (
+            said = f"{self.key('instance_prompt')}={self.instance_prompt!r}"
+            found.append(f"{said} does not name the subject: use {{subject}}")
+        for name, prompts in self._prompts.items():
+            found += placeholder_faults(self.key(name), prompts)
+        for name, faults_in in (
             ("instance_data_dir", self._photo_faults),
             ("class_data_dir", lambda: self._class_faults(class_pictures)),
         ):
             try:
                 found += faults_in()
             except UserError as error:  # a folder that may not be looked into
-                found.append(f"concept.{key}={error}")
+                found.append(f"{self.key(name)}={error}")
         return found
 
     def _photo_faults(self) -> list[str]:
-        folder = Path(self.instance_data_dir)
-        if not os.path.isdir(folder):  # Path.is_dir raises where a folder above may not be entered
-            return [f"concept.instance_data_dir={self.instance_data_dir}: no such folder (from {Path.cwd()})"]
+        folder, key = Path(self.instance_data_dir), self.key("instance_data_dir")
+        if why := no_folder(folder):
+            return [f"{key}={self.instance_data_dir}: {why}"]
         photos, others = self.photos(), passed_over(folder)
         if not photos and not others:
-            return [f"concept.instance_data_dir={folder}: no picture in it (jpg, png, webp, heic, avif, tiff)"]
-        found = unreadable(photos) + self._caption_faults()
-        return found + [f"{file}: cannot be read: {cure}" for file, cure in others.items()]
+            return [f"{key}={folder}: no picture in it (jpg, png, webp, heic, avif, tiff)"]
+        broken = unreadable(photos) + [f"{file}: cannot be read: {cure}" for file, cure in others.items()]
+        cure = [f"{broken.pop()}\n{self._without_broken(folder)}"] if broken else []
+        return broken + cure + self._caption_faults()
+
+    def _without_broken(self, folder: Path) -> str:
+        """What to do about photos that cannot be read; said once, of them all."""
+        name = safe_name(self.identifier)
+        if folder.resolve() == Path("data", name).resolve():  # where prepare would write
+            return "to do: mend or remove what cannot be read"
+        typed = {"concept": name, "source": folder, "identifier": self.identifier, "class_noun": self.class_noun}
+        usual = {"identifier": name, "class_noun": "person"}
+        words = [f"{key}={value}" for key, value in typed.items() if value != usual.get(key)]
+        command = shlex.join(["python", "-m", "avatar_exp.prepare", *words])
+        return f"to do: mend or remove what cannot be read, or let prepare leave it out: {command}"
 
     def _class_faults(self, used: int | None) -> list[str]:
         if self.class_data_dir is None:
@@ -99,7 +120,7 @@ class Concept:
         folder = Path(self.class_data_dir)
         pictures = photo_files(folder) if os.path.isdir(folder) else []
         if not pictures:
-            return [f"concept.class_data_dir={self.class_data_dir}: no folder with pictures"]
+            return [f"{self.key('class_data_dir')}={self.class_data_dir}: no folder with pictures"]
         return unreadable(pictures[:used], measured=False)
 
     @property
@@ -112,12 +133,9 @@ class Concept:
         }
 
     def _caption_faults(self) -> list[str]:
-        found: list[str] = []
-        for photo, file in ((photo, caption_file(photo)) for photo in self.photos() if self.captions):
-            try:
-                found += placeholder_faults(str(file), [self.caption(photo)]) if file else []
-            except (OSError, UnicodeDecodeError) as error:
-                found.append(f"{file}: cannot be read as UTF-8 text ({error})")
+        texts, found = own_captions(self.photos() if self.captions else ())
+        for file, text in texts.items():
+            found += placeholder_faults(str(file), [self.fill(text.strip())])
         return found
 
     def advice(self) -> str | None:
@@ -126,6 +144,19 @@ class Concept:
         if low <= count <= high:
             return None
         return f"{self.identifier}: {counted(count, 'photo')}; {low}-{high} are recommended"
+
+
+@dataclass(frozen=True)
+class Listed(Concept):
+    """One of a concepts_list.json."""
+
+    entry: str = ""  # which one: "concepts_list=FILE, entry 2"
+
+    def key(self, name: str) -> str:
+        """Its own keys are the entry's; what holds for every entry is said as of one concept."""
+        if name == "identifier":
+            return f"{self.entry}: the identifier in instance_prompt"
+        return f"{self.entry}: {name}" if name in LISTED else super().key(name)
 
 
 def placeholder_faults(key: str, prompts: Iterable[str]) -> list[str]:
@@ -146,13 +177,7 @@ def fill(prompt: str, subject: str, class_noun: str, identifier: str = "") -> st
     return prompt
 
 
-def caption_file(photo: Path) -> Path | None:
-    """``photo.txt`` beside ``photo.jpg``, or ``photo.jpg.txt`` as the tutorial's trainer has it; None without one."""
-    names = photo.with_suffix(".txt"), photo.with_name(f"{photo.name}.txt")
-    return next((file for file in names if file.is_file()), None)
-
-
-def read_concepts_list(path: Path) -> list[Concept]:
+def read_concepts_list(path: Path) -> list[Listed]:
     """The tutorial's ``concepts_list.json``: instance_prompt, class_prompt, instance_data_dir, class_data_dir each.
 
     There the instance prompt is the identifier itself ("hoanganh") and the class prompt the class noun ("person"). Its
@@ -162,7 +187,7 @@ def read_concepts_list(path: Path) -> list[Concept]:
         UserError: if it is not such a file.
     """
     try:
-        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+        rows = json.loads(read_text(path))
     except FileNotFoundError as error:
         raise UserError(f"concepts_list={path}: no such file (from {Path.cwd()})") from error
     except (OSError, ValueError, RecursionError) as error:
@@ -171,7 +196,7 @@ def read_concepts_list(path: Path) -> list[Concept]:
         raise UserError(f"concepts_list={path}: it holds {_shown(rows)}\n{A_LIST}")
     found = [f"entry {number}: {fault}" for number, row in enumerate(rows, 1) for fault in _row_faults(row)]
     raise_all(f"concepts_list={path}: {A_LIST}", found)
-    return [_listed(row) for row in rows]
+    return [_listed(row, f"concepts_list={path}, entry {number}") for number, row in enumerate(rows, 1)]
 
 
 def _row_faults(row: Any) -> list[str]:
@@ -199,15 +224,16 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _listed(row: dict[str, Any]) -> Concept:
+def _listed(row: dict[str, Any], entry: str) -> Listed:
     class_noun = _without_article(_thing(row["class_prompt"]))
-    return Concept(
+    return Listed(
         identifier=_without_article(_thing(row["instance_prompt"]).removesuffix(class_noun).strip()),
         instance_data_dir=os.path.expanduser(row["instance_data_dir"]),
         class_noun=class_noun,
         instance_prompt=row["instance_prompt"],
         class_prompt=row["class_prompt"],
         class_data_dir=_if_filled(row.get("class_data_dir")),
+        entry=entry,
     )
 
 

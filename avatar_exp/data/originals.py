@@ -8,11 +8,12 @@ from pathlib import Path
 
 from PIL import ExifTags, Image
 
+from avatar_exp.data.listing import nfc
 from avatar_exp.data.photos import formats
 
 MORE = 1.05  # times the bytes: what differs less is the same
-# At the end of a name, in small letters: what systems and messengers call a copy. "-WA0001" is WhatsApp's.
-COPIED = re.compile(r"\(\d+\)$|[ _-]copy( ?\d+)?$|^copy of |-wa\d+$|~\d+$|[ _-]edited$|bản sao")
+# In small letters: what systems, messengers and editors call a copy. "-WA0001" is WhatsApp's.
+COPIED = re.compile(r"\(\d+\)$|[ _-]copy( ?\d+)?$|^copy of |-wa\d+$|~\d+$|[ _-](edited|mirrored|flipped|flip)$|bản sao")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Stored:
     @property
     def named_as_copy(self) -> bool:
         """Whether it is called what a copy is called."""
-        return COPIED.search(Path(self.name).stem.casefold()) is not None
+        return COPIED.search(nfc(Path(self.name).stem).casefold()) is not None
 
 
 def stored(file: Path) -> Stored:

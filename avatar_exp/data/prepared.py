@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ import yaml
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from avatar_exp.data.album import NO_FACE, Entry, left_out
+from avatar_exp.data.album import NO_FACE, Entry, folders_in, left_out
 from avatar_exp.data.boxes import BOXES
-from avatar_exp.data.concept import caption_file
 from avatar_exp.data.drawn import DRAWN_BY, looks_drawn
-from avatar_exp.data.listing import is_litter
+from avatar_exp.data.listing import is_litter, nfc
 from avatar_exp.data.settled import INTAKE, WRITTEN_BY
+from avatar_exp.data.texts import caption_file, own_captions
 from avatar_exp.errors import counted, raise_all
 from avatar_exp.run_folder import read_json, safe_name, write_atomically, write_json
 from avatar_exp.store import file_hash
@@ -86,15 +86,14 @@ def write(target: Target, entries: Sequence[Entry], sheet: Image.Image, about: M
     Raises:
         UserError: if a caption cannot be read; nothing is written then.
     """
-    raise_all("captions of photos that are taken:", caption_faults(entries))
-    others = [file.name for file in left_out(entries[0].file.parent) if file.name not in about.get("dropped", ())]
-    if others:
-        log.info("%s left out, being no photos: %s", counted(len(others), "file"), ", ".join(others))
+    _, unread = own_captions(entry.file for entry in entries if entry.taken)
+    raise_all("captions of photos that are taken:", unread)
+    aside = passed_over(entries[0].file.parent, about.get("dropped", ()))
     parent = target.folder.parent
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=parent, prefix=f".{target.folder.name}.") as scratch:
         new, old = Path(scratch) / "new", Path(scratch) / "old"
-        fill(new, entries, sheet, {**about, "left_out": others})
+        fill(new, entries, sheet, {**about, **aside})
         if target.folder.exists():
             os.replace(target.folder, old)
         try:
@@ -107,15 +106,20 @@ def write(target: Target, entries: Sequence[Entry], sheet: Image.Image, about: M
             raise
 
 
-def caption_faults(entries: Sequence[Entry]) -> list[str]:
-    """A line for each caption of a taken photo that ``train`` could not read."""
-    found = []
-    for file in (caption_file(entry.file) for entry in entries if entry.taken):
-        try:
-            _ = file and file.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            found.append(f"{file}: cannot be read as UTF-8 text ({error})")
-    return found
+def passed_over(source: Path, dropped: Collection[str]) -> dict[str, list[str]]:
+    """What of the source is neither taken nor refused, as intake.json tells it; it is said, too.
+
+    Args:
+        dropped: names in NFC of files that need not be told of.
+    """
+    files = [file.name for file in left_out(source) if nfc(file.name) not in dropped]
+    folders = [folder.name for folder in folders_in(source)]
+    if files:
+        log.info("%s left out, being no photos: %s", counted(len(files), "file"), ", ".join(files))
+    if folders:
+        is_not = "is not" if len(folders) == 1 else "are not"
+        log.info("%s %s looked into: %s", counted(len(folders), "folder"), is_not, ", ".join(folders))
+    return {"left_out": files, "not_looked_into": folders}
 
 
 def fill(folder: Path, entries: Sequence[Entry], sheet: Image.Image, about: Mapping[str, Any]) -> None:

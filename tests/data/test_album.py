@@ -2,6 +2,7 @@
 
 import os
 import random
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,17 @@ from PIL import Image, ImageOps
 from avatar_exp.data.album import (
     NO_FACE,
     THUMBNAIL,
-    BoxError,
     album,
     apart,
     faces_in,
     files_of,
+    folders_in,
     left_out,
     look,
     thumbnail,
     within,
 )
+from avatar_exp.data.boxes import BoxError
 from avatar_exp.data.intake import measure
 from avatar_exp.errors import UserError
 from avatar_exp.tiny import world
@@ -119,17 +121,10 @@ def test_a_box_that_is_given_is_the_face():
     assert look(portrait(256), 64, find=True, known=NO_FACE).faces == ()
 
 
-@pytest.mark.parametrize(
-    ("box", "inside"), [((-5, -5, 20, 20), (0, 0, 20, 20)), ((10, 10, 400, 300), (10, 10, 200, 150))]
-)
-def test_a_box_that_is_given_is_cut_at_the_edges(box, inside):
-    assert faces_in(coordinates((200, 150)), box, find=False) == (inside,)
-
-
-@pytest.mark.parametrize("box", [(50, 50, 40, 60), (10, 10, 10, 20), (200, 0, 210, 10), (0, -9, 5, 0)])
-def test_a_box_that_is_not_in_the_picture_is_refused(box):
-    with pytest.raises(BoxError, match=r"is no box in a picture of 200x150"):
-        faces_in(coordinates((200, 150)), box, find=False)
+def test_a_box_that_is_given_is_cut_at_the_edges_and_refused_far_beyond_them():
+    assert faces_in(coordinates((200, 150)), (-5, -5, 20, 20), find=False) == ((0, 0, 20, 20),)
+    with pytest.raises(BoxError, match=r"10,10,400,300 is no box in a picture of 200x150"):
+        faces_in(coordinates((200, 150)), (10, 10, 400, 300), find=False)
 
 
 def test_another_face_is_left_out_of_the_square_or_it_is_said(tmp_path):
@@ -244,7 +239,27 @@ def test_what_is_kept_is_taken_without_a_word_if_it_can_be_read(tmp_path):
     assert said(album(files, 512, {}))["small.png"][0].startswith("too small")
     kept = said(album(files, 512, {}, keep=["small.png", "a.png", "b.jpg"]))
     assert kept["small.png"] == kept["a.png"] == (None, ())
-    assert kept["b.jpg"][0].startswith("cannot be read")
+    unread = "cannot be read: it is no picture, or its beginning is lost"
+    assert kept["b.jpg"][0] == f"{unread}; keep cannot change that"
+    assert said(album(files, 512, {}, keep=["a.png"]))["b.jpg"][0] == unread
+
+
+def test_names_are_met_however_their_accents_are_written(tmp_path):
+    """As macOS writes them, and as they are typed."""
+    typed = unicodedata.normalize("NFC", "Ảnh đẹp.png")
+    portrait(100).save(tmp_path / unicodedata.normalize("NFD", typed))
+    files = files_of(tmp_path)
+    assert files[0].name != typed
+    (kept,) = album(files, 512, {typed: (10, 10, 50, 50)}, find=False, keep=[typed])
+    assert (kept.verdict.refused, kept.seen.faces) == (None, ((10, 10, 50, 50),))
+
+
+def test_folders_within_are_those_that_are_not_named_like_a_photo(tmp_path):
+    for name in ("100APPLE", "a.jpg", ".hidden", "__MACOSX", "b.txt"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "c.mov").write_bytes(b"x")
+    (tmp_path / "link").symlink_to("100APPLE")
+    assert [folder.name for folder in folders_in(tmp_path)] == ["100APPLE", "b.txt", "link"]
 
 
 def test_the_head_is_measured_where_a_face_is_known(tmp_path):

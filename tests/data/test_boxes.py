@@ -2,13 +2,14 @@
 
 import logging
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from avatar_exp.data.boxes import NO_FACE, box_faults, face_box, mirrored_box, read_boxes
+from avatar_exp.data.boxes import NO_FACE, BoxError, box_faults, face_box, in_picture, mirrored_box, read_boxes
 from avatar_exp.data.faces import cascade
 from avatar_exp.errors import UserError
 from avatar_exp.tiny import world
@@ -88,7 +89,7 @@ def test_every_line_that_is_wrong_is_named(photos):
         (b"", "it is empty"),
         (b"\n\n", "it is empty"),
         (HEADER.encode() + b"x" * 140_000 + b",1,2,3,4\n", r"line 2: field larger than field limit"),
-        (HEADER.encode("utf-16"), "codec can't decode"),
+        ((HEADER + "Hoàng.jpg,1,2,3,4").encode("cp1258"), r"save it as UTF-8 \(Excel: 'CSV UTF-8 \(Comma delimited\)'"),
         (b"photo|left|top|right|bottom\n", r"its first line is photo\|left"),
     ],
 )
@@ -105,6 +106,53 @@ def test_a_table_is_read_as_spreadsheets_write_it(tmp_path, separator):
     (tmp_path / "boxes.csv").write_text(text, encoding="utf-8-sig", newline="")
     names = ("tall.png", "wide.png")
     assert read_boxes(tmp_path) == dict(zip(names, ((20, 60, 70, 110), (0, 0, 0, 0)), strict=True))
+
+
+def test_a_table_is_read_as_excel_writes_unicode_text(tmp_path):
+    (tmp_path / "boxes.csv").write_text((HEADER + "Hoàng.jpg,1,2,3,4\n").replace(",", "\t"), encoding="utf-16")
+    assert read_boxes(tmp_path) == {"Hoàng.jpg": (1, 2, 3, 4)}
+
+
+def test_a_name_is_the_photos_however_its_accents_are_written(tmp_path):
+    forms = [unicodedata.normalize(form, "Hoàng.png") for form in ("NFC", "NFD")]
+    for photo in forms:
+        Image.new("RGB", (100, 100), "grey").save(tmp_path / photo)
+        for said in forms:
+            (tmp_path / "boxes.csv").write_text(HEADER + f"{said},10,20,30,40\n")
+            assert face_box(tmp_path / photo).tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    (tmp_path / "boxes.csv").write_text(HEADER + "".join(f"{said},10,20,30,40\n" for said in forms))
+    with pytest.raises(UserError, match=r"line 3: Hoàng\.png is in line 2 too"):
+        read_boxes(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("box", "inside"),
+    [((-5, -5, 20, 20), (0, 0, 20, 20)), ((10, 10, 210, 157), (10, 10, 200, 150)), ((0, 0, 1, 1), (0, 0, 1, 1))],
+)
+def test_a_box_that_reaches_a_little_over_an_edge_is_cut_there(box, inside):
+    assert in_picture(box, (200, 150)) == inside
+
+
+@pytest.mark.parametrize(
+    "box",
+    [(50, 50, 40, 60), (10, 10, 10, 20), (200, 0, 210, 10), (0, -9, 5, 0), (-11, 0, 20, 20), (0, -8, 20, 20),
+     (10, 10, 211, 20), (10, 10, 20, 158), (100, 200, 4000, 5000)],
+)  # fmt: skip
+def test_a_box_that_is_not_in_the_picture_is_refused(box):
+    with pytest.raises(BoxError) as error:
+        in_picture(box, (200, 150))
+    assert str(error.value) == (
+        f"{','.join(map(str, box))} is no box in a picture of 200x150; "
+        "expected left,top,right,bottom in pixels of the upright photo as it is stored"
+    )
+
+
+def test_every_box_that_is_not_in_its_photo_keeps_a_run_from_starting(photos):
+    (photos[0].parent / "boxes.csv").write_text(HEADER + "tall.png,20,60,700,1100\nwide.png,60,10,40,80\n")
+    tall, wide = box_faults(photos)
+    start = f"objective.face_weight: {photos[0].parent}/boxes.csv: "
+    assert tall.startswith(f"{start}tall.png: 20,60,700,1100 is no box in a picture of 100x200")
+    assert wide.startswith(f"{start}wide.png: 60,10,40,80 is no box in a picture of 200x100")
 
 
 def test_the_largest_face_is_taken_of_those_that_the_square_shows(tmp_path):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image
 
 from avatar_exp.data.concept import Concept, fill, placeholder_faults, read_concepts_list
 from avatar_exp.errors import UserError
+from avatar_exp.training.record import learnt_from_key
 
 
 def photos(folder, count=12, suffix="png"):
@@ -87,8 +90,27 @@ def test_what_is_only_named_like_a_photo_is_a_fault(tmp_path):
     os.mkfifo(tmp_path / "photos" / "y.jpg")
     assert mine.faults() == [
         f"{tmp_path}/photos/x.jpg: cannot be read: it is a link to gone.jpg, which is not there",
-        f"{tmp_path}/photos/y.jpg: cannot be read: it is a pipe",
+        f"{tmp_path}/photos/y.jpg: cannot be read: it is a pipe\n"
+        "to do: mend or remove what cannot be read, or let prepare leave it out: "
+        f"python -m avatar_exp.prepare concept=minh source={tmp_path}/photos",
     ]
+
+
+def test_what_to_do_about_broken_photos_is_a_command_for_this_subject(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = photos(Path("my photos"))
+    (tmp_path / "my photos" / "x.jpg").write_text("broken")
+    (found,) = concept(tmp_path, identifier="Cún 'Mực'", class_noun="dog", instance_data_dir=folder).faults()
+    command = shlex.split(found.rpartition(": ")[2])[3:]
+    assert command == ["concept=Cun-Muc", "source=my photos", "identifier=Cún 'Mực'", "class_noun=dog"]
+
+
+def test_where_prepare_would_write_photos_are_only_removed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = photos(Path("data/minh"))
+    (tmp_path / "data" / "minh" / "x.jpg").write_text("broken")
+    (found,) = concept(tmp_path, instance_data_dir=folder).faults()
+    assert found.endswith("is lost\nto do: mend or remove what cannot be read")
 
 
 def test_folders_that_may_not_be_looked_into_are_faults(tmp_path, monkeypatch):
@@ -219,6 +241,33 @@ def test_a_list_that_is_not_there(tmp_path, monkeypatch):
     assert str(error.value) == f"concepts_list=nix.json: no such file (from {tmp_path})"
 
 
+def test_faults_of_a_listed_subject_name_its_entry(tmp_path, monkeypatch):
+    """Every key that an entry has, and only those: the others are said of all entries."""
+    monkeypatch.chdir(tmp_path)
+    row = {"instance_prompt": "zwx dog", "class_prompt": "dog", "instance_data_dir": photos(tmp_path / "p")}
+    rows = [row, {**row, "instance_data_dir": "gone", "class_prompt": "{dog}"}, {**row, "instance_prompt": "dog"}]
+    (tmp_path / "two.json").write_text(json.dumps(rows))
+    first, second, third = read_concepts_list(Path("two.json"))
+    known = "stands for nothing; known: {subject}, {identifier}, {class}"
+    assert replace(first, sample_prompts=("{a}",)).faults() == [f"concept.sample_prompts='{{a}}': {{a}} {known}"]
+    assert second.faults() == [
+        f"concepts_list=two.json, entry 2: class_prompt='{{dog}}': {{dog}} {known}",
+        f"concepts_list=two.json, entry 2: instance_data_dir=gone: no such folder (from {tmp_path})",
+    ]
+    assert third.faults() == [
+        "concepts_list=two.json, entry 3: the identifier in instance_prompt is empty: choose a word for the subject, "
+        "such as hoanganh"
+    ]
+
+
+def test_where_a_subject_was_listed_changes_no_key(tmp_path):
+    row = {"instance_prompt": "zwx dog", "class_prompt": "dog", "instance_data_dir": photos(tmp_path / "p")}
+    (tmp_path / "two.json").write_text(json.dumps([row, row]))
+    first, second = read_concepts_list(tmp_path / "two.json")
+    assert first.entry != second.entry
+    assert learnt_from_key([first], boxes=True) == learnt_from_key([second], boxes=True)
+
+
 @pytest.mark.parametrize("key", ["instance_prompt", "class_prompt", "sample_prompts"])
 def test_a_placeholder_that_stands_for_nothing_is_refused(tmp_path, key):
     prompt = "{identifier}, {Subject} and {}"
@@ -245,18 +294,19 @@ def test_what_cannot_be_read_is_named_and_not_passed_over(tmp_path):
     one = concept(tmp_path)
     (tmp_path / "photos" / "13.HEIC").write_bytes(b"a phone's own format")
     (tmp_path / "photos" / "14.nef").write_bytes(b"a camera's own format")
-    (tmp_path / "photos" / "00.txt").write_bytes("ảnh".encode("utf-16"))
+    (tmp_path / "photos" / "00.txt").write_bytes("cà phê".encode("cp1252"))
     (tmp_path / "photos" / "notes.md").write_text("no photo, and none was expected")
     found = "\n".join(one.faults())
     assert "13.HEIC: cannot be read: it is no picture" in found
     assert "14.nef: cannot be read: raw; export it as JPEG or PNG" in found
-    assert "00.txt: cannot be read as UTF-8" in found
+    assert "00.txt: cannot be read: it is no UTF-8 text; save it as UTF-8" in found
     assert "notes.md" not in found
 
 
-def test_a_byte_order_mark_is_no_part_of_a_caption(tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_part_of_a_caption(tmp_path, encoding):
     one = concept(tmp_path)
-    (tmp_path / "photos" / "00.txt").write_text("{subject} at home", encoding="utf-8-sig")
+    (tmp_path / "photos" / "00.txt").write_text("{subject} at home", encoding=encoding)
     assert one.caption(one.photos()[0]) == "minh person at home"
 
 

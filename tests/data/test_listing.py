@@ -2,10 +2,13 @@
 
 import os
 import socket
+import unicodedata
+from pathlib import Path
 
 import pytest
 
-from avatar_exp.data.listing import is_litter, listed, no_file
+from avatar_exp.data import listing
+from avatar_exp.data.listing import find_file, is_litter, listed, nfc, no_file, no_folder
 from avatar_exp.errors import UserError
 
 
@@ -54,3 +57,48 @@ def test_why_something_is_no_file(tmp_path):
         "broken": "it is a link to gone.jpg, which is not there", "gone": "there is no such file",
         "x": "there is no such file", "loop": back, "one": back, "other": back,
     }  # fmt: skip
+
+
+WRITTEN = {form: unicodedata.normalize(form, "Ảnh chế.jpg") for form in ("NFC", "NFD")}
+WRITTEN["a keyboard's"] = "Ảnh chê\u0301.jpg"  # Windows' Vietnamese one: the tone is apart, the rest is not
+
+
+@pytest.mark.parametrize("typed", WRITTEN)
+@pytest.mark.parametrize("there", WRITTEN)
+def test_a_name_is_the_same_however_its_accents_are_written(tmp_path, there, typed):
+    assert nfc(WRITTEN[there]) == nfc(WRITTEN[typed])
+    (tmp_path / WRITTEN[there]).write_bytes(b"x")
+    assert find_file(tmp_path, WRITTEN[typed]) == tmp_path / WRITTEN[there]
+    assert find_file(tmp_path, f"x{WRITTEN[typed]}") is None
+
+
+def test_of_two_files_whose_accents_are_written_differently_each_is_found(tmp_path):
+    assert len(set(WRITTEN.values())) == 3
+    for name in WRITTEN.values():
+        (tmp_path / name).write_bytes(b"x")
+    assert [find_file(tmp_path, name) for name in WRITTEN.values()] == [tmp_path / name for name in WRITTEN.values()]
+
+
+def test_a_folder_is_no_file_to_be_found(tmp_path):
+    for name in ("a.jpg", WRITTEN["NFD"]):
+        (tmp_path / name).mkdir()
+    assert [find_file(tmp_path, name) for name in ("a.jpg", WRITTEN["NFC"], "a" * 300)] == [None] * 3
+
+
+def test_why_something_is_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"x")
+    assert no_folder(tmp_path) is None
+    assert no_folder(Path("photos/a.jpg")) == "it is a file, expected the folder that it is in: photos"
+    assert no_folder(Path("photo")) == f"no such folder (from {tmp_path})"
+
+
+def test_a_folder_of_google_colab_is_told_as_what_it_is_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    colab = tmp_path / "content"
+    monkeypatch.setattr(listing, "COLAB", colab)
+    here = f"no such folder (from {tmp_path})"
+    assert no_folder(colab / "data" / "dog") == f"{here}; {colab} is Google Colab's, elsewhere it is data/dog"
+    colab.mkdir()  # this is Colab
+    assert no_folder(colab / "data" / "dog") == here

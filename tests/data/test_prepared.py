@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -148,7 +149,7 @@ def test_the_intake_tells_of_every_file(tmp_path, source):
     assert (row["faces"], row["side"]) == ([[80, 60, 120, 100]], seen.measures.side)
     assert row["sharpness"] == pytest.approx(seen.measures.sharpness, abs=0.06)
     assert not {"thumb", "pattern", "pixels"} & set(row)
-    assert told["left_out"] == []
+    assert (told["left_out"], told["not_looked_into"]) == ([], [])
 
 
 def test_what_is_no_photo_is_one_line(tmp_path, source, caplog):
@@ -162,9 +163,32 @@ def test_what_is_no_photo_is_one_line(tmp_path, source, caplog):
     assert caplog.messages == ["4 files left out, being no photos: IMG_1.AAE, IMG_1.MOV, b.AAE, letter.docx"]
 
 
+def test_folders_within_are_one_line(tmp_path, source, caplog):
+    caplog.set_level("INFO", "avatar_exp")
+    (source / "100APPLE").mkdir()
+    write(target(tmp_path), entries_of(source), SHEET, {})
+    assert read_json(tmp_path / "data" / "minh" / "intake.json")["not_looked_into"] == ["100APPLE"]
+    (source / "101APPLE").mkdir()
+    write(target(tmp_path), entries_of(source), SHEET, {})
+    assert read_json(tmp_path / "data" / "minh" / "intake.json")["not_looked_into"] == ["100APPLE", "101APPLE"]
+    assert caplog.messages == [
+        "1 folder is not looked into: 100APPLE", "2 folders are not looked into: 100APPLE, 101APPLE"
+    ]  # fmt: skip
+
+
+def test_names_are_met_however_their_accents_are_written(tmp_path, source):
+    """A caption and a dropped file, as macOS writes them and as they are typed."""
+    photo, film = (unicodedata.normalize("NFD", name) for name in ("Ảnh (1).txt", "Phim đẹp.mov"))
+    (source / photo).write_text("ở biển")
+    (source / film).write_bytes(b"x")
+    write(target(tmp_path), entries_of(source), SHEET, {"dropped": [unicodedata.normalize("NFC", film)]})
+    assert (tmp_path / "data" / "minh" / "Anh-1.txt").read_text() == "ở biển"
+    assert read_json(tmp_path / "data" / "minh" / "intake.json")["left_out"] == []
+
+
 def test_captions_that_cannot_be_read_are_faults_and_nothing_is_written(tmp_path, source, monkeypatch):
     """As for somebody whose file it is not; root may read everything, so opening this one is forbidden here."""
-    (source / "b.txt").write_bytes("ở biển".encode("utf-16"))
+    (source / "b.txt").write_bytes("cà phê".encode("cp1252"))
     (source / "c.txt").write_bytes(b"\xff")  # of a file that is no photo
     really = io.open
 
@@ -178,8 +202,8 @@ def test_captions_that_cannot_be_read_are_faults_and_nothing_is_written(tmp_path
     with pytest.raises(UserError) as error:
         write(target(tmp_path), entries, SHEET, {})
     _, first, second = str(error.value).splitlines()
-    assert first.startswith(f"  - {source}/a.txt: cannot be read as UTF-8 text ([Errno 13] Permission denied")
-    assert second.startswith(f"  - {source}/b.txt: cannot be read as UTF-8 text ('utf-8' codec can't decode")
+    assert first.startswith(f"  - {source}/a.txt: cannot be read: [Errno 13] Permission denied")
+    assert second.startswith(f"  - {source}/b.txt: cannot be read: it is no UTF-8 text; save it as UTF-8 (Excel: ")
     assert not (tmp_path / "data").exists()
 
 

@@ -5,8 +5,10 @@ import io
 import json
 import math
 import os
+import shlex
 import shutil
 import sys
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -339,6 +341,62 @@ def test_a_photo_that_may_not_be_read_is_refused(
     assert "Traceback" not in trained.err
 
 
+def test_names_are_met_however_their_accents_are_written(commands: Commands, few: Path) -> None:
+    """As macOS writes them in a folder, and as they are typed."""
+    typed = [unicodedata.normalize("NFC", name) for name in ("Ảnh đẹp 0.jpg", "Ảnh đẹp 4.jpg", "Ảnh đẹp 7.jpg")]
+    for name, photo in zip(typed, sorted((few / "few").iterdir()), strict=True):
+        photo.rename(photo.with_name(unicodedata.normalize("NFD", name)))
+    header = "photo,left,top,right,bottom"
+    (few / "few" / "boxes.csv").write_text(f"{header}\n{typed[1]},100,500,180,580\n")
+    picked = (f"drop={typed[0]}", f"keep={typed[2]}")
+    ended = commands("prepare", "concept=minh", "source=few", "size=1024", *picked, cwd=few)
+    assert ended.code == 0, ended.err
+    known, kept = (rows_of(few)[unicodedata.normalize("NFD", name)] for name in typed[1:])
+    assert len(rows_of(few)) == 2
+    assert known["faces"] == [[100, 500, 180, 580]]
+    assert known["warnings"] == ["600 pixels a side, less than 1024"]
+    assert kept["warnings"] == []
+
+
+def test_what_cannot_be_kept_is_said(commands: Commands, few: Path) -> None:
+    (few / "few" / "doc.pdf").write_bytes(b"%PDF")
+    (few / "few" / "broken.jpg").write_text("no picture")
+    ended = commands("prepare", "concept=minh", "source=few", "keep=[broken.jpg,doc.pdf,0.jpg,0.txt]", cwd=few)
+    assert ended.code == 2
+    assert "keep: doc.pdf: it is no photo, and keep is for photos" in ended.err
+    assert "keep: 0.txt: no such file in few" in ended.err
+    ended = commands("prepare", "concept=minh", "source=few", "keep=broken.jpg", "drop=doc.pdf", cwd=few)
+    assert ended.code == 0, ended.err
+    refused = "cannot be read: it is no picture, or its beginning is lost; keep cannot change that"
+    assert rows_of(few)["broken.jpg"]["refused"] == refused
+    assert refused in ended.out
+
+
+def test_folders_among_the_photos_are_said_and_no_fault(commands: Commands, few: Path) -> None:
+    for number in (1, 2, 3, 5, 6, 8, 9):
+        portrait(number).save(few / "few" / f"{number}.jpg", quality=92)
+    (few / "few" / "100APPLE").mkdir()
+    ended = commands("prepare", "concept=minh", "source=few", "strict=true", cwd=few)
+    assert ended.code == 0, ended.err
+    assert "1 folder is not looked into: 100APPLE" in ended.out
+    assert json.loads((few / "data" / "minh" / "intake.json").read_text())["not_looked_into"] == ["100APPLE"]
+
+
+def test_what_train_cannot_read_prepare_leaves_out(commands: Commands, few: Path) -> None:
+    """The command that is said once, whatever the number of files, is one that works."""
+    for name in ("b.jpg", "c.jpg", "d.nef"):
+        (few / "few" / name).write_text("no picture")
+    mine = ("concept=person", "concept.identifier=minh", "concept.instance_data_dir=few")
+    ended = commands("train", *mine, *SHORTEST, cwd=few)
+    assert ended.code == 2
+    assert "3 things to mend" in ended.err
+    assert ended.err.count("python -m") == 1
+    said = ended.err.rpartition("let prepare leave it out: python -m avatar_exp.prepare ")[2]
+    ended = commands("prepare", *shlex.split(said.splitlines()[0]), cwd=few)
+    assert ended.code == 0, ended.err
+    assert "3 of 6 photos are taken" in ended.out
+
+
 def test_all_faults_are_said_at_once_and_nothing_is_written(commands: Commands, few: Path) -> None:
     (few / "few" / "boxes.csv").write_text("photo,left,top,right,bottom\nnobody.jpg,1,2,3,4\n")
     ended = commands(
@@ -361,6 +419,10 @@ def test_all_faults_are_said_at_once_and_nothing_is_written(commands: Commands, 
     [
         ([], "missing: concept=minh source=DIR"),
         (["concept=minh", "source=nowhere"], "source=nowhere: no such folder"),
+        (
+            ["concept=minh", "source=few/0.jpg"],
+            "source=few/0.jpg: it is a file, expected the folder that it is in: few",
+        ),
         (["concept=Hoàng Anh", "source=few"], "concept=Hoang-Anh (identifier='Hoàng Anh' may be any word)"),
         (["concept=conf", "source=few"], "concept=conf: this name is taken"),
         (["concept=minh", "source=empty"], "source=empty: no photo is there"),
