@@ -122,6 +122,8 @@ def not_known(name: str, source: Path, key: str, known: Collection[str]) -> str:
     """Why ``key`` cannot name a file that is none of the ``known`` ones."""
     if name in map(nfc, os.listdir(source)):
         return f"it is no photo, and {key} is for photos"
+    if "," in name and all(nfc(one.strip()) in known for one in name.split(",")):
+        return f"several are a list: {key}='[{name}]'"
     return f"no such file in {source}{meant(name, known)}"
 
 

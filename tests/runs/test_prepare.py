@@ -372,6 +372,16 @@ def test_what_cannot_be_kept_is_said(commands: Commands, few: Path) -> None:
     assert refused in ended.out
 
 
+def test_several_names_are_a_list(commands: Commands, few: Path) -> None:
+    shutil.copy(few / "few" / "0.jpg", few / "few" / "IMG (1).jpg")
+    ended = commands("prepare", "concept=minh", "source=few", "drop=IMG (1).jpg,0.jpg", cwd=few)
+    assert ended.code == 2
+    typed = shlex.split(ended.err.partition("several are a list: ")[2])
+    assert typed == ["drop=[IMG (1).jpg,0.jpg]"]
+    assert commands("prepare", "concept=minh", "source=few", *typed, cwd=few).code == 0
+    assert not {"IMG (1).jpg", "0.jpg"} & {*rows_of(few)}
+
+
 def test_folders_among_the_photos_are_said_and_no_fault(commands: Commands, few: Path) -> None:
     for number in (1, 2, 3, 5, 6, 8, 9):
         portrait(number).save(few / "few" / f"{number}.jpg", quality=92)
