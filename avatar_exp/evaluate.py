@@ -105,7 +105,7 @@ def subject_of(config: DictConfig, run: RunFolder) -> "Concept":
     Raises:
         UserError: if it is neither a run nor described, or has no photos.
     """
-    from avatar_exp.config.build import concepts
+    from avatar_exp.config.concepts import concepts
     from avatar_exp.data.concept import Concept
 
     if run.resolved.is_file() and not config.photos:

@@ -83,12 +83,10 @@ def faults(config: DictConfig, target: "Target") -> list[str]:
         found += source_faults(config, source)
     if target.folder.resolve() in (source.resolve(), *source.resolve().parents):
         found.append(f"{target.folder} holds the photos themselves, which are never changed: say out=ANOTHER_FOLDER")
-    elif taken:  # whatever lies in its folder is not in the way of the name to be chosen
-        pass
-    elif target.foreign:
+    elif target.foreign and not taken:  # then another name is to be chosen
         there = " and ".join(map(str, target.foreign))
         found.append(f"{there}: not as prepare wrote it, and would be lost; move it away, or say out=ANOTHER_FOLDER")
-    elif target.there and not config.replace:
+    elif target.there and not taken and not config.replace:
         found.append(f"{' and '.join(map(str, target.there))}: prepared before; replace=true writes it anew")
     return found
 

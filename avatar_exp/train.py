@@ -13,6 +13,7 @@ from avatar_exp.config import again, sweep_jobs
 from avatar_exp.config.machine import import_and_decide
 from avatar_exp.config.overrides import typed
 from avatar_exp.config.seeds import with_seeds
+from avatar_exp.config.several import check_several
 from avatar_exp.config.start import Origin, start
 from avatar_exp.errors import RefusedError
 from avatar_exp.progress import Phases
@@ -225,9 +226,20 @@ def leave(config: DictConfig, run: "Run", trainer: "pl.Trainer", opened: Sequenc
     say_tiny(run)
 
 
+def rewritten(typed: list[str]) -> list[str]:
+    """The overrides of the run that is to be repeated, and of each seed, with what was typed.
+
+    Raises:
+        UserError: if no such run is there, or if what is typed beside several concepts cannot hold for each.
+    """
+    overrides = with_seeds(again.repeated_overrides(typed))
+    check_several(overrides)
+    return overrides
+
+
 def main() -> None:
     """The command."""
-    start("train", job, lambda typed: with_seeds(again.repeated_overrides(typed)), again.resumed)
+    start("train", job, rewritten, again.resumed)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 SCRATCH = tempfile.mkdtemp(prefix="avatar_exp-tests-")
 atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # of pytest -n; only they have it, and share the cores
-    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // int(workers)))  # more take 3 times as long
+    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // int(workers)))  # more take twice as long
 os.environ.update(  # before anything is imported that reads them once
     HF_HUB_OFFLINE="1",
     HF_HOME=f"{SCRATCH}/huggingface",

@@ -4,7 +4,6 @@ import inspect
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,14 @@ import torch
 from hydra.utils import get_object
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from pytorch_lightning.callbacks import RichProgressBar
 
 from avatar_exp.config.again import flat
-from avatar_exp.config.conf import conf_dir
+from avatar_exp.config.concepts import concepts
 from avatar_exp.config.decide import faults, plain
-from avatar_exp.config.explain import unknown_concept
-from avatar_exp.config.home import home
-from avatar_exp.config.schema import ConceptConfig
-from avatar_exp.config.several import IN_THE_LIST, said_of_all
 from avatar_exp.config.targets import config_target_faults, factory, instantiate
 from avatar_exp.data.boxes import box_faults
-from avatar_exp.data.concept import Concept, placeholder_faults, read_concepts_list
+from avatar_exp.data.concept import Concept, placeholder_faults
 from avatar_exp.data.training_set import TrainingSet, split, training_set
 from avatar_exp.errors import RefusedError, UserError, counted, raise_all
 from avatar_exp.models.components import compute_dtype
@@ -82,56 +76,6 @@ def name_faults(config: DictConfig) -> list[str]:
     if config.lr_scheduler.get("name") == "piecewise_constant" and not config.lr_scheduler.get("step_rules"):
         found.append("lr_scheduler.name=piecewise_constant needs its steps, as +lr_scheduler.step_rules='1:200,0.1'")
     return found
-
-
-def concepts(config: DictConfig) -> list[Concept]:
-    """The concepts of a run, always as a list.
-
-    Raises:
-        UserError: if a concept file does not exist, or a key is missing.
-    """
-    if config.concepts_list:
-        said = _values(said_of_all(config.concept, IN_THE_LIST))
-        return [replace(one, **said) for one in read_concepts_list(Path(config.concepts_list))]
-    if config.concepts:
-        return [_concept(_merged(name, said_of_all(config.concept))) for name in config.concepts]
-    return [_concept(config.concept)]
-
-
-def _load(name: str) -> Any:
-    for folder in (Path("data/conf"), conf_dir()):
-        file = folder / "concept" / f"{name}.yaml"
-        if file.is_file():
-            return OmegaConf.load(file)
-    raise UserError(unknown_concept(name))
-
-
-def _merged(name: str, said: Mapping[str, Any]) -> Any:
-    """The file of one of several concepts, and what is said of all.
-
-    Raises:
-        UserError: if the file has a key that no concept has, or a value that is none.
-    """
-    own = _load(name)
-    try:
-        return OmegaConf.merge(OmegaConf.structured(ConceptConfig), own, said)
-    except OmegaConfBaseException as error:
-        what = str(error).splitlines()[0]
-        raise UserError(f"concept/{name}: {error.full_key or 'it'}: {what}") from error
-
-
-def _concept(node: Any) -> Concept:
-    missing = [key for key in ("identifier", "instance_data_dir") if OmegaConf.is_missing(node, key)]
-    if missing:
-        example = {"identifier": "minh", "instance_data_dir": "DIR"}
-        raise UserError(f"missing: {' '.join(f'concept.{key}={example[key]}' for key in missing)}")
-    values = plain(node)
-    return Concept(**_values(values | {key: home(values[key]) for key in ("instance_data_dir", "class_data_dir")}))
-
-
-def _values(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys of a concept's config as its fields take them."""
-    return {key: (tuple(value) if value else None) if key == "sample_prompts" else value for key, value in said.items()}
 
 
 def run(

@@ -25,7 +25,10 @@ def _chooses(experiment: str, group: str) -> bool:
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         return True
-    defaults: list[Any] = yaml.safe_load(file.read_text(encoding="utf-8")).get("defaults", [])
+    try:
+        defaults: list[Any] = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("defaults") or []
+    except yaml.YAMLError:  # Hydra will say what is wrong with it
+        return True
     parts = [one for one in defaults if isinstance(one, str) and one != "_self_"]
     groups = [key.removeprefix("override ").strip("/") for one in defaults if isinstance(one, dict) for key in one]
     return group in groups or any(_chooses(one, group) for one in parts)

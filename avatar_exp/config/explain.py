@@ -13,9 +13,9 @@ from avatar_exp.config.conf import SCHEMAS, conf_dir
 from avatar_exp.config.flags import instead, listing, recipe, setting, together, typed_length
 from avatar_exp.config.overrides import groups, quote, typed
 from avatar_exp.config.schema import OPTIONS
+from avatar_exp.config.several import STAND_IN
 from avatar_exp.errors import UserError
 
-STAND_IN = "listed"  # the concept that is none
 NAMES = ("keep", "drop")  # keys of any type that file names are a value of
 LISTS = ("runs", "optimized_metric")  # likewise a list
 ONE_FOLDER = ("prepare", "compare")  # of a sweep each job would write into the same one

@@ -38,7 +38,7 @@ def subject_folder(identifier: Any, concepts: Sequence[str] | None, concepts_lis
     """Name of the folder of a subject's runs; where several are named together, ``identifier`` stands for them."""
     named = list(concepts or [])
     if concepts_list:
-        from avatar_exp.data.concept import read_concepts_list  # only now: it imports torch
+        from avatar_exp.data.concepts_list import read_concepts_list  # only now: it imports torch
 
         with suppress(UserError):  # said with all other faults, later
             named = [one.identifier for one in read_concepts_list(Path(home(concepts_list)))]

@@ -10,8 +10,10 @@ from avatar_exp.config.overrides import typed, value_of
 from avatar_exp.config.schema import ConceptConfig
 from avatar_exp.errors import raise_all
 
+STAND_IN = "listed"  # the option of the group ``concept`` where several are named
 SHARED = ("instance_prompt", "class_prompt", "sample_prompts", "captions")
 IN_THE_LIST = ("instance_prompt", "class_prompt")  # what each object of a concepts_list.json says itself, so it wins
+NOT_TOLD = "this is what a concept has whose file says nothing; take the key out of the others' files"
 OWN = ("identifier", "class_noun", "instance_data_dir", "class_data_dir")
 
 
@@ -38,7 +40,7 @@ def check_several(overrides: Sequence[str]) -> None:
     named = [key for key in ("concepts", "concepts_list") if value_of(key, overrides) is not None]
     keys = {one.partition("=")[0].lstrip("+") for one in overrides if "=" in one}
     found = ["concepts and concepts_list are both given: one of them"] if len(named) == 2 else []
-    if named and (other := value_of("concept", overrides)) not in (None, "listed"):
+    if named and (other := value_of("concept", overrides)) not in (None, STAND_IN):
         found.append(f"concept={other}: {named[0]} names the subjects; leave it out, or name it there too")
     for key in (*OWN, *IN_THE_LIST) if named else ():
         if f"concept.{key}" not in keys or (key in IN_THE_LIST and "concepts_list" not in named):
@@ -47,20 +49,15 @@ def check_several(overrides: Sequence[str]) -> None:
             "the JSON says it" if "concepts_list" in named else "the file of each says it, data/conf/concept/NAME.yaml"
         )
         found.append(f"concept.{key}: with {named[0]} each subject has its own; {where}")
-    found += [_as_in_the_schema(one) for one in overrides if "concepts" in named and not _told(one)]
+    if "concepts" in named:
+        found += [f"{typed(one)}: {NOT_TOLD}" for one in overrides if _is_default(one)]
     raise_all("several concepts are named, and what is typed of one cannot hold for each:", found)
 
 
-def _told(override: str) -> bool:
-    """Whether an override of a concept's shared key can be told from what nobody said, which stands in the config."""
-    key = override.partition("=")[0].lstrip("+").removeprefix("concept.")
-    schema = OmegaConf.structured(ConceptConfig)
-    if key not in SHARED or f"concept.{key}=" not in override:
-        return True
-    return bool(OverridesParser.create().parse_override(override).value() != schema[key])
-
-
-def _as_in_the_schema(override: str) -> str:
-    return (
-        f"{typed(override)}: this is what a concept has whose file says nothing; take the key out of the others' files"
-    )
+def _is_default(override: str) -> bool:
+    """Whether it says what a concept has anyway: in the config that cannot be told from what nobody said."""
+    key = override.partition("=")[0].lstrip("+")
+    shared = {f"concept.{one}": one for one in SHARED}
+    if key not in shared or "=" not in override:
+        return False
+    return bool(OverridesParser.create().parse_override(override).value() == getattr(ConceptConfig(), shared[key]))

@@ -27,7 +27,7 @@ from avatar_exp.config.folders import forget, fresh_folder, subject_folder, take
 from avatar_exp.config.home import expand_home
 from avatar_exp.config.overrides import ONLY_SHOWN, check_groups, readable
 from avatar_exp.config.schema import OPTIONS
-from avatar_exp.config.several import check_several
+from avatar_exp.config.several import STAND_IN
 from avatar_exp.config.sweep import job_name, note_command_line, write_sweep_file
 from avatar_exp.config.sweep_jobs import end_of_sweep, failed_values, remaining_trials
 from avatar_exp.errors import UserError, counted, mendable
@@ -88,7 +88,7 @@ def _command_line(command: str, arguments: Sequence[str]) -> list[str]:
     if "model.path" in keys and not chosen("model", overrides):
         overrides.append("model=sd15")  # tiny's learning rate and run length are not those of another base
     if keys & {"concepts", "concepts_list"} and "concept" not in keys:
-        overrides.append("concept=listed")
+        overrides.append(f"concept={STAND_IN}")
     elif keys & ONLY_SHOWN and command == "train" and "concept" not in keys:
         overrides.append("concept=hoanganh")  # to be shown something, one need not have decided anything
     own_concepts = Path("data/conf")
@@ -125,14 +125,8 @@ def start(
     try:
         typed = _command_line(name, arguments)
         if going_on := go_on(typed):
-            config, folder = going_on
-            _log_to(folder / f"{name}.log")
-            expand_home(config)
-            job(config, Origin(folder, typed))
-            return
+            return _go_on(name, job, typed, *going_on)
         sys.argv[1:] = rewrite(typed)
-        if name == "train":
-            check_several(sys.argv[1:])
         note_command_line(sys.argv[1:])
         try:
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(task)()
@@ -152,6 +146,13 @@ def start(
     if failed:
         _tell(failed, name)
         sys.exit(1)
+
+
+def _go_on(name: str, job: Job, typed: list[str], config: DictConfig, folder: Path) -> None:
+    """A job whose config is composed already, in the folder that it has."""
+    _log_to(folder / f"{name}.log")
+    expand_home(config)
+    job(config, Origin(folder, typed))
 
 
 def _tell(failed: Sequence[tuple[Origin, Exception | str]], name: str) -> None:

@@ -37,5 +37,9 @@ def test_an_experiment_of_ones_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, text in (("a", "lr: 1"), ("b", "defaults:\n  - a\n  - override /model: tiny\n  - _self_\n")):
         (tmp_path / "data" / "conf" / "experiment" / f"{name}.yaml").write_text(text)
+    (tmp_path / "data" / "conf" / "experiment" / "empty.yaml").write_text("# nothing yet")
+    (tmp_path / "data" / "conf" / "experiment" / "broken.yaml").write_text("a: [")
     assert not chosen("model", ["experiment=a"])
+    assert not chosen("model", ["experiment=empty"])
+    assert chosen("model", ["experiment=broken"])
     assert chosen("model", ["experiment=b"])

@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from avatar_exp.config.build import concepts
+from avatar_exp.config.concepts import concepts
 from avatar_exp.config.conf import conf_dir
 from avatar_exp.config.overrides import readable
 from avatar_exp.config.schema import ConceptConfig
